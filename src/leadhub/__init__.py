@@ -1,0 +1,1 @@
+"""LeadHub: the one front door for a company's leads."""

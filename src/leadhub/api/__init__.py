@@ -1,0 +1,1 @@
+"""The HTTP face: translates requests into pipeline calls, decides nothing."""

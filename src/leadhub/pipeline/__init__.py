@@ -1,0 +1,1 @@
+"""The use cases: one function each, its transactions visible in its body."""
