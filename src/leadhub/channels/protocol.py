@@ -1,0 +1,120 @@
+"""What a channel is: a pure function from a request to submissions and an answer.
+
+A channel verifies its sender over the raw bytes, then unpacks. It decides nothing about people, touches no database
+and reads no clock but the one that it is given. A new platform is one module with a `Channel` and one line in the
+registry.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from leadhub.domain.ids import SourceId
+from leadhub.domain.submission import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A request as it came, whole. Header names are lower-case; a repeated header keeps all its values, in order."""
+
+    method: str
+    query: str
+    """Raw query string, without the question mark."""
+    headers: Mapping[str, Sequence[str]]
+    body: bytes
+    client_ip: str | None
+    received_at: datetime
+
+    def header(self, name: str) -> str | None:
+        """Return a header's first value, or None."""
+        values = self.headers.get(name)
+        return values[0] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A source as a channel sees it: what was configured for this connection, secrets opened."""
+
+    source_id: SourceId
+    channel: str
+    name: str
+    key: str
+    options: Mapping[str, object]
+    """The channel's own options, validated by its `options` model when the source was saved."""
+    secrets: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """One submission out of a request."""
+
+    content: Content
+    raw: bytes
+    raw_type: str
+    """Media type of `raw`, without parameters."""
+    dedupe_key: str | None = None
+    """Repeats of this key (within the connection) are the same submission."""
+    permanent_key: bool = False
+    """A platform's lead id is remembered for good, a client's Idempotency-Key for some days."""
+    is_spam: bool = False
+    """A filled honeypot: answered as if accepted, stored apart, delivered to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as bytes; `headers` come on top of content-type and content-length."""
+
+    status: int
+    body: bytes = b""
+    media_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the inbox says of one submission: its id, and whether it was there before."""
+
+    submission_id: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What to store, and how to answer once that is on disk."""
+
+    submissions: tuple[Unpacked, ...]
+    context: Mapping[str, object] = field(default_factory=dict)
+    """The channel's own notes for `reply`, for example where a form redirects to."""
+
+
+class Channel(Protocol):
+    """One kind of sender."""
+
+    name: str
+    """The path segment and the source's `channel`."""
+    needs_scope: str | None
+    """The API key scope that a caller must hold, or None when the channel verifies by itself."""
+
+    def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
+        """Return a source's options in full, with defaults filled in.
+
+        Raises:
+            InvalidInput: an option is unknown or wrong; each named by pointer.
+        """
+
+    def preflight(self, inbound: Inbound, connection: Connection) -> Reply | None:
+        """Answer a request that carries no lead (OPTIONS, a GET handshake), or None if the method is not served."""
+
+    def unpack(self, inbound: Inbound, connection: Connection) -> Capture:
+        """Verify and unpack a POST.
+
+        Raises:
+            InvalidInput, NotAuthenticated, NotAllowed, TooLarge, UnsupportedMedia: nothing is to be stored.
+        """
+
+    def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:
+        """Answer after the commit; `receipts` are in the order of `capture.submissions`."""
+
+    def decorate(self, inbound: Inbound, connection: Connection) -> tuple[tuple[str, str], ...]:
+        """Headers for every answer on this connection, problems too (CORS)."""

@@ -1,0 +1,79 @@
+"""What a channel makes of a request: the content of one submission, still as the sender put it.
+
+Nothing here is inferred. Names are canonical (`domain.fields`), values are the sender's text after hygiene
+(no NUL, no control characters), sizes are bounded. The `api` channel's JSON has exactly this shape, with the fields
+at the top level.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+ACTIVITY_TYPE = r"^[a-z][a-z0-9_]{0,63}$"
+"""How an activity type is spelt: `pricing_page_viewed`."""
+
+Word = Annotated[str, StringConstraints(pattern=ACTIVITY_TYPE)]
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+AttributeValue = Annotated[str, StringConstraints(max_length=500)]
+
+MAX_ACTIVITIES = 100
+MAX_CONSENTS = 20
+MAX_CUSTOM = 100
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StatedActivity(_Strict):
+    """One thing that a person did: {"type": "content_downloaded", "attributes": {"asset_id": "guide-1"}}."""
+
+    type: Word
+    occurred_at: AwareDatetime | None = None
+    """When the sender says it happened; the time of receipt if absent."""
+    attributes: Annotated[dict[AttributeName, AttributeValue], Field(max_length=20)] = Field(default_factory=dict)
+
+
+class StatedConsent(_Strict):
+    """One answer to one consent question. Absence of a known box is a no; an unknown box is not listed."""
+
+    purpose: Word = "marketing"
+    channel: Word = "email"
+    granted: bool
+    wording: Annotated[str, StringConstraints(max_length=4000)] | None = None
+    """The exact text that was shown, or its version."""
+
+
+class Evidence(_Strict):
+    """What proves where a submission came from; kept apart from the lead, with a retention of its own."""
+
+    ip: str | None = None
+    user_agent: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    page_url: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    referrer: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+
+CustomValue = str | list[str]
+
+
+class Content(_Strict):
+    """One submission as unpacked: stored as JSON beside the raw bytes, read by processing."""
+
+    fields: dict[str, str] = Field(default_factory=dict)
+    """Canonical name → text as sent."""
+    custom: dict[str, CustomValue] = Field(default_factory=dict)
+    """Every other answer under the sender's own key."""
+    attribution: dict[str, str] = Field(default_factory=dict)
+    """utm_*, click ids, campaign_*, form_*, landing_page, referrer."""
+    activities: list[StatedActivity] = Field(default_factory=list)
+    consents: list[StatedConsent] = Field(default_factory=list)
+    evidence: Evidence = Evidence()
+    external_id: str | None = None
+    """The person's id in the sender's own system; an identity key, namespaced by source."""
+    submitted_at: AwareDatetime | None = None
+    is_test: bool = False
+
+    def at(self, received_at: datetime) -> datetime:
+        """When the person acted: never later than we heard of it."""
+        return min(self.submitted_at, received_at) if self.submitted_at else received_at

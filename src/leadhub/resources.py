@@ -1,0 +1,55 @@
+"""What a process holds open: made here once, closed here once, passed on as an argument."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import redis.asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from leadhub.outbound import queue
+from leadhub.settings import Settings
+from leadhub.store.engine import Sessions, create_engine, create_sessions
+from leadhub.store.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The open parts of one process."""
+
+    settings: Settings
+    engine: AsyncEngine
+    sessions: Sessions
+    redis: redis.asyncio.Redis
+    vault: Vault
+    submissions_nudge: queue.Nudge
+    deliveries_nudge: queue.Nudge
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open everything; nothing connects before its first use, so a part that is down stops no start."""
+    engine = create_engine(
+        settings.database_url,
+        pool=settings.database_pool,
+        pool_wait_seconds=settings.pool_wait_seconds,
+        statement_seconds=settings.statement_seconds,
+    )
+    client = queue.connect(settings.redis_url)
+    keys = [settings.secret_key, *settings.retired_secret_keys]
+    resources = Resources(
+        settings=settings,
+        engine=engine,
+        sessions=create_sessions(engine),
+        redis=client,
+        vault=Vault([key.get_secret_value() for key in keys]),
+        submissions_nudge=queue.Nudge(client, queue.SUBMISSIONS),
+        deliveries_nudge=queue.Nudge(client, queue.DELIVERIES),
+    )
+    try:
+        yield resources
+    finally:
+        await resources.submissions_nudge.close()
+        await resources.deliveries_nudge.close()
+        await client.aclose()
+        await engine.dispose()

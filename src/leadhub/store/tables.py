@@ -1,0 +1,487 @@
+"""Every table, as SQLAlchemy knows it. Migrations are compared with this file.
+
+Big append-only tables are range-partitioned by their UUIDv7 key, whose leading bits are its time: one column is
+primary key, partition key and sort order at once, a look-up by id touches exactly one partition, and retention
+drops whole ones. `activity` and `consent_record` are keyed by the submission that brought them, so a merge or an
+un-merge moves memberships and nothing else.
+
+Tables on the hot path carry no foreign keys to each other: a referential check takes row locks on the parent, and
+with many workers that is where deadlocks come from. The processing transaction writes both sides.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, MetaData, Text, text
+from sqlalchemy import Uuid as SqlUuid
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+PARTITIONED = {"submission": 31, "activity": 31, "consent_record": 31, "event": 31, "attempt": 7}
+"""Partitioned tables and the width of one partition in days."""
+
+
+class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    """The root of all tables: names for constraints, and one spelling for each type."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads this name from the class
+        UUID: SqlUuid(),
+        str: Text(),
+        bytes: LargeBinary(),
+        datetime: TIMESTAMP(timezone=True),
+        dict[str, Any]: JSONB(),
+        list[str]: ARRAY(Text()),
+        list[Any]: JSONB(),
+    }
+
+
+class ApiKey(Base):
+    """A bearer credential of the admin and intake API; only its hash is kept."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    token_sha256: Mapped[bytes] = mapped_column(unique=True)
+    last4: Mapped[str]
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class Source(Base):
+    """A connection through which leads arrive: one form, one integration."""
+
+    __tablename__ = "source"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    channel: Mapped[str]
+    name: Mapped[str]
+    key: Mapped[str] = mapped_column(unique=True)
+    enabled: Mapped[bool]
+    options: Mapped[dict[str, Any]]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class SourceSecret(Base):
+    """A secret shared with a sender, sealed; several may live while one rotates."""
+
+    __tablename__ = "source_secret"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"), index=True)
+    sealed: Mapped[bytes]
+    created_at: Mapped[datetime]
+    valid_until: Mapped[datetime | None]
+
+
+class Submission(Base):
+    """What came, as received: immutable."""
+
+    __tablename__ = "submission"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (id)"},)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[UUID]
+    received_at: Mapped[datetime]
+    content: Mapped[dict[str, Any]]
+    """The unpacked submission: the shape of `domain.submission.Content`."""
+    raw: Mapped[bytes]
+    """The sender's own bytes (of this item, in a batch), so that a mapping fix can be replayed."""
+    raw_type: Mapped[str]
+    """Media type of `raw`."""
+    is_spam: Mapped[bool]
+
+
+class SubmissionKey(Base):
+    """An idempotency key: a repeated submission gets its first id back."""
+
+    __tablename__ = "submission_key"
+
+    source_id: Mapped[UUID] = mapped_column(primary_key=True)
+    dedupe_key: Mapped[str] = mapped_column(primary_key=True)
+    submission_id: Mapped[UUID]
+    fingerprint: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    permanent: Mapped[bool]
+    """A platform's lead id is kept for good, a client's Idempotency-Key is not."""
+
+
+class PendingSubmission(Base):
+    """The small queue of what is still to process; a row is deleted in the transaction that did the work."""
+
+    __tablename__ = "pending_submission"
+    __table_args__ = (
+        Index("ix_pending_submission_due", "due_at", "submission_id", postgresql_where=text("failed_at IS NULL")),
+        Index("ix_pending_submission_failed", "failed_at", postgresql_where=text("failed_at IS NOT NULL")),
+    )
+
+    submission_id: Mapped[UUID] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime]
+    """Not before this instant. A claim moves it on by the lease, so a dead worker's claim returns by itself."""
+    attempts: Mapped[int]
+    """Counted before the work starts, so that a crash counts."""
+    failed_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+class Lead(Base):
+    """The person we believe it is: a fold over member submissions, and what the playbook says of it."""
+
+    __tablename__ = "lead"
+    __table_args__ = (
+        Index("ix_lead_email", text("(golden->'email'->>'value')")),
+        Index("ix_lead_updated", "updated_at", "id"),
+        Index("ix_lead_stage", "stage", "id"),
+        Index("ix_lead_rescore", "rescore_at", postgresql_where=text("rescore_at IS NOT NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    merged_into: Mapped[UUID | None] = mapped_column(index=True)
+    version: Mapped[int]
+    sequence: Mapped[int]
+    """Number of the newest event of this lead; without gaps."""
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    last_activity_at: Mapped[datetime | None]
+    is_test: Mapped[bool]
+    golden: Mapped[dict[str, Any]]
+    """Canonical field → {value, submission_id, source, at, rule, provenance}."""
+    custom: Mapped[dict[str, Any]]
+    attribution: Mapped[dict[str, Any]]
+    """{"first": {...}, "last": {...}}: each touch with source, channel, campaign parameters, at, submission_id."""
+    consents: Mapped[dict[str, Any]]
+    """purpose → channel → {granted, at, submission_id}: the newest decision each."""
+    evaluation: Mapped[dict[str, Any] | None]
+    """The newest explanation, as `domain.scoring.explanation` writes it."""
+    score_total: Mapped[int]
+    score_fit: Mapped[int]
+    score_engagement: Mapped[int]
+    stage: Mapped[str]
+    temperature: Mapped[str]
+    route: Mapped[str]
+    route_rule: Mapped[str]
+    route_because: Mapped[str]
+    team: Mapped[str | None]
+    owner: Mapped[str | None]
+    track: Mapped[str | None]
+    disqualified_reason: Mapped[str | None]
+    sales_decision: Mapped[str | None]
+    rescore_at: Mapped[datetime | None]
+
+
+class Membership(Base):
+    """Who is who: a submission belongs to a lead, how that was decided, and since when."""
+
+    __tablename__ = "membership"
+
+    submission_id: Mapped[UUID] = mapped_column(primary_key=True)
+    lead_id: Mapped[UUID] = mapped_column(index=True)
+    rule: Mapped[str]
+    because: Mapped[str]
+    since: Mapped[datetime]
+
+
+class IdentityKey(Base):
+    """A key that finds a lead alone (`active`), or that several people share and that then needs a name (`shared`)."""
+
+    __tablename__ = "identity_key"
+    __table_args__ = (
+        Index("uq_identity_key_active", "kind", "value", unique=True, postgresql_where=text("status = 'active'")),
+        CheckConstraint("status IN ('active', 'shared')", name="status"),
+    )
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
+    lead_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+    status: Mapped[str]
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
+class Merge(Base):
+    """One merge of two leads, with all that was moved, so that it can be undone exactly."""
+
+    __tablename__ = "merge"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    winner_id: Mapped[UUID] = mapped_column(index=True)
+    loser_id: Mapped[UUID] = mapped_column(index=True)
+    submission_id: Mapped[UUID | None]
+    """The submission that tied both, if one did."""
+    rule: Mapped[str]
+    because: Mapped[str]
+    moved: Mapped[dict[str, Any]]
+    """{"submissions": [...], "keys": [[kind, value], ...], "versions": {...}}."""
+    merged_at: Mapped[datetime]
+    undone_at: Mapped[datetime | None]
+
+
+class Activity(Base):
+    """One thing a lead did. The lead is its submission's."""
+
+    __tablename__ = "activity"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (submission_id)"},)
+
+    submission_id: Mapped[UUID] = mapped_column(primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    occurred_at: Mapped[datetime]
+    attributes: Mapped[dict[str, Any]]
+
+
+class Fact(Base):
+    """The counters that rules read: one row a lead, activity type and set of attributes."""
+
+    __tablename__ = "fact"
+
+    lead_id: Mapped[UUID] = mapped_column(primary_key=True)
+    type: Mapped[str] = mapped_column(primary_key=True)
+    attributes_sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    attributes: Mapped[dict[str, Any]]
+    count: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+
+class ConsentRecord(Base):
+    """One decision that a person stated in one submission; append-only."""
+
+    __tablename__ = "consent_record"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (submission_id)"},)
+
+    submission_id: Mapped[UUID] = mapped_column(primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    purpose: Mapped[str]
+    channel: Mapped[str]
+    granted: Mapped[bool]
+    wording: Mapped[str | None]
+    received_at: Mapped[datetime]
+    evidence: Mapped[dict[str, Any]]
+    """{ip, user_agent, page_url}: what proves that it was said."""
+
+
+class PlaybookVersion(Base):
+    """An immutable version of the document that decides."""
+
+    __tablename__ = "playbook_version"
+    __table_args__ = (
+        Index("uq_playbook_version_active", "state", unique=True, postgresql_where=text("state = 'active'")),
+    )
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    document: Mapped[str]
+    state: Mapped[str]
+    author: Mapped[str]
+    note: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ScoreLine(Base):
+    """The ledger: a line where a rule's points for a lead changed. Each rule's newest line adds up to the score."""
+
+    __tablename__ = "score_line"
+
+    lead_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    """Ascending within a lead."""
+    rule: Mapped[str]
+    points: Mapped[int]
+    previous: Mapped[int]
+    because: Mapped[str]
+    playbook: Mapped[str]
+    at: Mapped[datetime]
+
+
+class StageChange(Base):
+    """A lead's stage changed, and what changed it."""
+
+    __tablename__ = "stage_change"
+
+    lead_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    previous: Mapped[str | None]
+    stage: Mapped[str]
+    because: Mapped[str]
+    playbook: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Assignment(Base):
+    """A lead was handed to somebody in sales; open until released."""
+
+    __tablename__ = "assignment"
+    __table_args__ = (
+        Index("uq_assignment_open", "lead_id", unique=True, postgresql_where=text("released_at IS NULL")),
+        Index("ix_assignment_owner_open", "owner", postgresql_where=text("released_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    lead_id: Mapped[UUID]
+    team: Mapped[str]
+    owner: Mapped[str | None]
+    """None while the lead waits in the team's queue."""
+    rule: Mapped[str]
+    because: Mapped[str]
+    sla: Mapped[str | None]
+    due_at: Mapped[datetime | None]
+    """First contact is promised by then."""
+    assigned_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
+    release_reason: Mapped[str | None]
+
+
+class TeamCursor(Base):
+    """Whose turn it is in a team."""
+
+    __tablename__ = "team_cursor"
+
+    team: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+
+
+class Enrolment(Base):
+    """A lead is on a nurture track; open until exited."""
+
+    __tablename__ = "enrolment"
+    __table_args__ = (
+        Index("uq_enrolment_open", "lead_id", unique=True, postgresql_where=text("exited_at IS NULL")),
+        Index("ix_enrolment_track_open", "track", "enrolled_at", postgresql_where=text("exited_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    lead_id: Mapped[UUID]
+    track: Mapped[str]
+    because: Mapped[str]
+    enrolled_at: Mapped[datetime]
+    exited_at: Mapped[datetime | None]
+    exit_reason: Mapped[str | None]
+
+
+class Event(Base):
+    """Something happened that subscribers may want to know: the exact bytes to sign and to send."""
+
+    __tablename__ = "event"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (id)"},)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    lead_id: Mapped[UUID | None]
+    sequence: Mapped[int | None]
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[datetime | None]
+    """When the newest submission behind it came in: where the speed-to-lead clock starts."""
+    is_test: Mapped[bool]
+    body: Mapped[bytes]
+
+
+class Endpoint(Base):
+    """A subscriber's URL."""
+
+    __tablename__ = "endpoint"
+    __table_args__ = (CheckConstraint("state IN ('active', 'paused', 'gone', 'misconfigured')", name="state"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    description: Mapped[str]
+    event_types: Mapped[list[str]]
+    """Empty: all types."""
+    include_test: Mapped[bool]
+    state: Mapped[str]
+    state_because: Mapped[str | None]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class EndpointSecret(Base):
+    """A signing secret of an endpoint, sealed; the newest signs first, older ones until `valid_until`."""
+
+    __tablename__ = "endpoint_secret"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    endpoint_id: Mapped[UUID] = mapped_column(ForeignKey("endpoint.id", ondelete="CASCADE"), index=True)
+    sealed: Mapped[bytes]
+    created_at: Mapped[datetime]
+    valid_until: Mapped[datetime | None]
+
+
+class Lane(Base):
+    """An endpoint's place in the scheduler: the small hot row that a claim locks."""
+
+    __tablename__ = "lane"
+
+    endpoint_id: Mapped[UUID] = mapped_column(ForeignKey("endpoint.id", ondelete="CASCADE"), primary_key=True)
+    last_served_at: Mapped[datetime]
+    blocked_until: Mapped[datetime | None]
+    cap: Mapped[int]
+    """Greatest number of requests in flight, over all workers."""
+
+
+class Delivery(Base):
+    """This event to that endpoint."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        Index("uq_delivery_event_endpoint", "event_id", "endpoint_id", unique=True),
+        Index("ix_delivery_due", "endpoint_id", "due_at", postgresql_where=text("state = 'pending'")),
+        Index("ix_delivery_leased", "endpoint_id", postgresql_where=text("state = 'leased'")),
+        Index("ix_delivery_lease_until", "lease_until", postgresql_where=text("state = 'leased'")),
+        Index("ix_delivery_lead", "lead_id", "id"),
+        CheckConstraint("state IN ('pending', 'leased', 'delivered', 'held', 'dead', 'cancelled')", name="state"),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    event_id: Mapped[UUID]
+    endpoint_id: Mapped[UUID]
+    lead_id: Mapped[UUID | None]
+    event_type: Mapped[str]
+    state: Mapped[str]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int]
+    lease_token: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    """Class of the newest attempt's outcome: delivered, timeout, rejected, …"""
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Attempt(Base):
+    """One HTTP try: opened before the request, closed after it."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        Index("ix_attempt_delivery", "delivery_id"),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    delivery_id: Mapped[UUID]
+    number: Mapped[int]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    status: Mapped[int | None]
+    because: Mapped[str | None]
+    """In plain words, for the owner of the endpoint."""
+    remote_ip: Mapped[str | None]
+    duration_ms: Mapped[int | None]
+    response_headers: Mapped[dict[str, Any] | None]
+    response_body: Mapped[bytes | None]
