@@ -38,4 +38,3 @@ if _connection is not None:
 else:
     with create_engine(context.config.get_main_option("sqlalchemy.url") or "").connect() as _own:
         _run(_own)
-

@@ -144,7 +144,7 @@ class Lead(Base):
 
     __tablename__ = "lead"
     __table_args__ = (
-        Index("ix_lead_email", text("(golden->'email'->>'value')")),
+        Index("ix_lead_email", text("((golden -> 'email'::text) ->> 'value'::text)")),
         Index("ix_lead_updated", "updated_at", "id"),
         Index("ix_lead_stage", "stage", "id"),
         Index("ix_lead_rescore", "rescore_at", postgresql_where=text("rescore_at IS NOT NULL")),
