@@ -26,6 +26,16 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (submission_id)",
     )
     op.create_table(
+        "admin_idempotency",
+        sa.Column("caller_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("response", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("caller_id", "key", name=op.f("pk_admin_idempotency")),
+    )
+    op.create_index(op.f("ix_admin_idempotency_created_at"), "admin_idempotency", ["created_at"], unique=False)
+    op.create_table(
         "api_key",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -323,14 +333,14 @@ def upgrade() -> None:
     op.create_table(
         "score_line",
         sa.Column("lead_id", sa.Uuid(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("lead_version", sa.Integer(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("points", sa.Integer(), nullable=False),
         sa.Column("previous", sa.Integer(), nullable=False),
         sa.Column("because", sa.Text(), nullable=False),
         sa.Column("playbook", sa.Text(), nullable=False),
         sa.Column("at", postgresql.TIMESTAMP(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("lead_id", "number", name=op.f("pk_score_line")),
+        sa.PrimaryKeyConstraint("lead_id", "lead_version", "rule", name=op.f("pk_score_line")),
     )
     op.create_table(
         "source",
@@ -349,13 +359,13 @@ def upgrade() -> None:
     op.create_table(
         "stage_change",
         sa.Column("lead_id", sa.Uuid(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("lead_version", sa.Integer(), nullable=False),
         sa.Column("previous", sa.Text(), nullable=True),
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("because", sa.Text(), nullable=False),
         sa.Column("playbook", sa.Text(), nullable=False),
         sa.Column("at", postgresql.TIMESTAMP(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("lead_id", "number", name=op.f("pk_stage_change")),
+        sa.PrimaryKeyConstraint("lead_id", "lead_version", name=op.f("pk_stage_change")),
     )
     op.create_table(
         "submission",
@@ -482,4 +492,6 @@ def downgrade() -> None:
     op.drop_index("ix_assignment_owner_open", table_name="assignment", postgresql_where=sa.text("released_at IS NULL"))
     op.drop_table("assignment")
     op.drop_table("api_key")
+    op.drop_index(op.f("ix_admin_idempotency_created_at"), table_name="admin_idempotency")
+    op.drop_table("admin_idempotency")
     op.drop_table("activity")

@@ -8,7 +8,8 @@ LeadHubError
 ├── NotAuthenticated        the caller is not known
 ├── NotFound                no such thing, or not for this caller
 ├── Conflict                the request contradicts what is stored
-│   └── IdempotencyConflict the key was used before with another body
+│   ├── IdempotencyConflict the key was used before with another body
+│   └── PreconditionFailed  somebody else changed it since the caller read it
 ├── TooLarge                over a size limit
 ├── UnsupportedMedia        a content type or encoding that the door does not read
 ├── ReceiveTimeout          the body did not arrive in time
@@ -72,6 +73,10 @@ class Conflict(LeadHubError):
 
 class IdempotencyConflict(Conflict):
     """The Idempotency-Key was used before with another body."""
+
+
+class PreconditionFailed(Conflict):
+    """Somebody else changed it since the caller read it: the version named in `If-Match` is no longer the newest."""
 
 
 class TooLarge(LeadHubError):

@@ -1,5 +1,6 @@
 """Identifiers: what each one names, and how a time-ordered one is made."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NewType
 from uuid import UUID
@@ -12,6 +13,9 @@ EventId = NewType("EventId", UUID)
 EndpointId = NewType("EndpointId", UUID)
 DeliveryId = NewType("DeliveryId", UUID)
 AttemptId = NewType("AttemptId", UUID)
+
+Entropy = Callable[[int], bytes]
+"""Draws so many random bytes: `secrets.token_bytes` at every edge, a counter in a test."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BYTES = 10

@@ -5,7 +5,7 @@ Nothing here is inferred. Names are canonical (`domain.fields`), values are the 
 at the top level.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -16,6 +16,9 @@ ACTIVITY_TYPE = r"^[a-z][a-z0-9_]{0,63}$"
 Word = Annotated[str, StringConstraints(pattern=ACTIVITY_TYPE)]
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 AttributeValue = Annotated[str, StringConstraints(max_length=500)]
+
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
+"""A time that somebody states: bounded, because year 1 and year 9999 leave the calendar when turned into UTC."""
 
 MAX_ACTIVITIES = 100
 MAX_CONSENTS = 20
@@ -30,7 +33,7 @@ class StatedActivity(_Strict):
     """One thing that a person did: {"type": "content_downloaded", "attributes": {"asset_id": "guide-1"}}."""
 
     type: Word
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
     """When the sender says it happened; the time of receipt if absent."""
     attributes: Annotated[dict[AttributeName, AttributeValue], Field(max_length=20)] = Field(default_factory=dict)
 
@@ -48,7 +51,7 @@ class StatedConsent(_Strict):
 class Evidence(_Strict):
     """What proves where a submission came from; kept apart from the lead, with a retention of its own."""
 
-    ip: str | None = None
+    ip: Annotated[str, StringConstraints(max_length=45)] | None = None
     user_agent: Annotated[str, StringConstraints(max_length=1000)] | None = None
     page_url: Annotated[str, StringConstraints(max_length=2000)] | None = None
     referrer: Annotated[str, StringConstraints(max_length=2000)] | None = None
@@ -71,7 +74,7 @@ class Content(_Strict):
     evidence: Evidence = Evidence()
     external_id: str | None = None
     """The person's id in the sender's own system; an identity key, namespaced by source."""
-    submitted_at: AwareDatetime | None = None
+    submitted_at: Moment | None = None
     is_test: bool = False
 
     def at(self, received_at: datetime) -> datetime:

@@ -68,6 +68,10 @@ class Wakeup:
             if message is not None:
                 self._events[message["channel"].decode()].set()
 
+    def wake(self, channel: str) -> None:
+        """Wake this process's own waiters, whatever Redis does."""
+        self._events[channel].set()
+
     def _wake_all(self) -> None:
         for event in self._events.values():
             event.set()

@@ -10,10 +10,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from leadhub.domain.playbook_loading import shipped
+from leadhub.store import playbooks
 from leadhub.store.partitions import ensure_partitions
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "migrations"
 """The revisions lie beside `src`, in a checkout and in the image alike."""
+FIRST_PLAYBOOK = "guide"
 
 
 def _config() -> Config:
@@ -30,6 +33,7 @@ async def migrate(database_url: str, *, now: datetime) -> list[str]:
             before = await connection.run_sync(_current)
             await connection.run_sync(_upgrade)
             await ensure_partitions(connection, now)
+            await playbooks.seed(connection, name=FIRST_PLAYBOOK, document=shipped(FIRST_PLAYBOOK), now=now)
     finally:
         await engine.dispose()
     return [revision for revision in _revisions() if revision not in before]

@@ -61,6 +61,20 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None]
 
 
+class AdminIdempotency(Base):
+    """A creating request that may come again: a repeat gets the first answer and makes nothing new."""
+
+    __tablename__ = "admin_idempotency"
+
+    caller_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """The API key that asked: two callers may use the same word."""
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes]
+    response: Mapped[bytes]
+    """The first answer, sealed: it may hold a token that is shown once."""
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Source(Base):
     """A connection through which leads arrive: one form, one integration."""
 
@@ -298,9 +312,9 @@ class ScoreLine(Base):
     __tablename__ = "score_line"
 
     lead_id: Mapped[UUID] = mapped_column(primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
-    """Ascending within a lead."""
-    rule: Mapped[str]
+    lead_version: Mapped[int] = mapped_column(primary_key=True)
+    """The version of the lead that the line is part of: the ledger's order."""
+    rule: Mapped[str] = mapped_column(primary_key=True)
     points: Mapped[int]
     previous: Mapped[int]
     because: Mapped[str]
@@ -314,7 +328,7 @@ class StageChange(Base):
     __tablename__ = "stage_change"
 
     lead_id: Mapped[UUID] = mapped_column(primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
+    lead_version: Mapped[int] = mapped_column(primary_key=True)
     previous: Mapped[str | None]
     stage: Mapped[str]
     because: Mapped[str]

@@ -1,0 +1,216 @@
+"""Scoring rules compiled to awards: how many points, why, and when time alone changes them.
+
+Points are whole numbers and fading is counted in whole percent, so sums are exact; halves are rounded away from zero,
+once a rule.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from leadhub.domain.facts import Query, compile_query, later
+from leadhub.domain.model import Fact
+from leadhub.domain.playbook_conditions import EventCondition, IdleSinceCondition
+from leadhub.domain.playbook_rules import Decay, Rule
+from leadhub.domain.playbook_values import duration_text
+from leadhub.domain.predicates import Context, NextChange, Scope, compile_condition, earliest, idle_time
+
+_NOTHING = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """A compiled scoring rule."""
+
+    rule: str
+    """Group and id: "fit.title"."""
+    points: Callable[[Context], int]
+    because: Callable[[Context], str]
+    """Why it gives what it gives, or why nothing."""
+    possible: int
+    """The points of one award (of the first tier): what an explanation shows for a rule that gave nothing."""
+    changes: NextChange | None
+    """The next instant after now at which time alone may change the points."""
+    passing: Callable[[Context], str]
+    """What happens then, in words: "idle 30d"."""
+
+
+def compile_rule(rule: Rule, group: str, decay: Decay | None, scope: Scope) -> Award:
+    """Compile one scoring rule of a group."""
+    name = f"{group}.{rule.id}"
+    if rule.tiers is not None and isinstance(rule.when, IdleSinceCondition):
+        return _tiers(name, rule, rule.tiers, rule.when.idle_since)
+    fades = decay if rule.points is not None and rule.points > 0 else None
+    if isinstance(rule.when, EventCondition) and (rule.per or rule.each or fades):
+        return _counted(name, rule, compile_query(rule.when, scope.expand), fades, scope)
+    return _once(name, rule, scope)
+
+
+def _once(name: str, rule: Rule, scope: Scope) -> Award:
+    """Compile a rule that gives its points when its condition holds."""
+    predicate, points = compile_condition(rule.when, scope), rule.points or 0
+    holds = predicate.holds
+    is_event = isinstance(rule.when, EventCondition)
+
+    def because(context: Context) -> str:
+        reason = predicate.because(context)
+        return f"{reason}, counts once" if is_event and holds(context) else reason
+
+    return Award(
+        rule=name,
+        points=lambda context: points if holds(context) else 0,
+        because=because,
+        possible=points,
+        changes=predicate.changes,
+        passing=lambda _: _older(rule),
+    )
+
+
+def _older(rule: Rule) -> str:
+    """Return what time does to a rule: "opens5 older than 90d"."""
+    within = rule.when.within if isinstance(rule.when, EventCondition) else None
+    return f"{rule.id} older than {duration_text(within)}" if within else rule.id
+
+
+def _tiers(name: str, rule: Rule, tiers: dict[timedelta, int], since: str) -> Award:
+    """Compile a rule whose points depend on the longest of several times that has passed."""
+    steps = sorted(tiers)
+    points_by_step = (0, *(tiers[step] for step in steps))
+    from_creation = since == "created"
+
+    def start(context: Context) -> datetime:
+        return context.view.created_at if from_creation else context.idle_from
+
+    def passed(context: Context) -> timedelta:
+        return max(context.now - start(context), _NOTHING) if from_creation else idle_time(context)
+
+    def because(context: Context) -> str:
+        time = passed(context)
+        reached = bisect_right(steps, time)
+        next_step = f"{duration_text(steps[reached - 1])} reached" if reached else f"{duration_text(steps[0])} is next"
+        return f"{'here' if from_creation else 'idle'} {time // timedelta(days=1)} days, {next_step}"
+
+    def changes(context: Context) -> datetime | None:
+        reached = bisect_right(steps, passed(context))
+        return later(start(context), steps[reached]) if reached < len(steps) else None
+
+    def passing(context: Context) -> str:
+        reached = bisect_right(steps, passed(context))
+        return f"{rule.id} {duration_text(steps[reached - 1])}" if reached else rule.id
+
+    return Award(
+        rule=name,
+        points=lambda context: points_by_step[bisect_right(steps, passed(context))],
+        because=because,
+        possible=tiers[steps[0]],
+        changes=changes,
+        passing=passing,
+    )
+
+
+def _counted(name: str, rule: Rule, query: Query, decay: Decay | None, scope: Scope) -> Award:
+    """Compile a rule that counts activities, or whose points fade with the age of the activity."""
+    points, units = rule.points or 0, _units(rule, query)
+
+    def percent(context: Context) -> int:
+        found = query.select(context.facts, context.now)
+        if decay is None:
+            return 100 * sum(times for times, _ in units(found))
+        return sum(times * weight(decay, context.now - at) for times, at in units(found))
+
+    def total(context: Context) -> int:
+        return capped(half_up(points * percent(context)), rule.max_points)
+
+    def because(context: Context) -> str:
+        found = query.select(context.facts, context.now)
+        whole = capped(points * sum(times for times, _ in units(found)), rule.max_points)
+        if not whole:
+            return query.missing(found)
+        return query.words(found, scope.zone) + _remarks(rule, whole, total(context))
+
+    def changes(context: Context) -> datetime | None:
+        counts = bool(rule.per or rule.each)
+        out = (query.next_out if counts else query.ends)(context.facts, context.now)
+        found = query.select(context.facts, context.now)
+        steps = (next_step(decay, at, context.now) for _, at in units(found)) if decay else ()
+        return earliest((out, *steps))
+
+    timed = decay is not None or query.condition.within is not None
+    passing = f"{rule.id} fades" if decay is not None else _older(rule)
+    return Award(name, total, because, points, changes if timed else None, lambda _: passing)
+
+
+Units = Callable[[Sequence[Fact]], Iterator[tuple[int, datetime]]]
+"""What facts are worth: how many awards, and from when each ages."""
+
+
+def _units(rule: Rule, query: Query) -> Units:
+    per, cooldown, condition = rule.per, rule.cooldown, query.condition
+
+    def per_value(found: Sequence[Fact]) -> Iterator[tuple[int, datetime]]:
+        newest: dict[str | None, datetime] = {}
+        for fact in found:
+            value = fact.attributes.get(per or "")
+            newest[value] = max(newest.get(value, fact.last_at), fact.last_at)
+        return ((1, at) for at in newest.values())
+
+    def each_activity(found: Sequence[Fact]) -> Iterator[tuple[int, datetime]]:
+        return ((_apart(fact, cooldown), fact.last_at) for fact in found)
+
+    def once(found: Sequence[Fact]) -> Iterator[tuple[int, datetime]]:
+        if found and query.count(found) >= condition.at_least:
+            yield 1, max(fact.last_at for fact in found)
+
+    return per_value if per else each_activity if rule.each else once
+
+
+def _apart(fact: Fact, cooldown: timedelta | None) -> int:
+    """Return how many activities of a fact count when closer ones are one.
+
+    A fact keeps its first and last time only, so this is the most that can have been so far apart.
+    """
+    if cooldown is None:
+        return fact.count
+    return min(fact.count, max(fact.last_at - fact.first_at, _NOTHING) // cooldown + 1)
+
+
+def _remarks(rule: Rule, whole: int, given: int) -> str:
+    remarks = "" if rule.per else f", {rule.points} each" if rule.each else ", counts once"
+    if rule.max_points is not None and whole == rule.max_points:
+        remarks += f", at most {rule.max_points}"
+    return remarks + (f", faded from {whole}" if whole != given else "")
+
+
+def weight(decay: Decay, age: timedelta) -> int:
+    """Return how much of its points an activity of this age still has, in percent.
+
+    >>> decay = Decay(every=timedelta(days=30), lose=25)
+    >>> [weight(decay, timedelta(days=days)) for days in (0, 29, 30, 65, 200)]
+    [100, 100, 75, 50, 0]
+    """
+    return max(0, 100 - decay.lose * (max(age, _NOTHING) // decay.every))
+
+
+def next_step(decay: Decay, at: datetime, now: datetime) -> datetime | None:
+    """Return when an activity loses its next share, or None when nothing is left."""
+    if not weight(decay, now - at):
+        return None
+    return later(at, (max(now - at, _NOTHING) // decay.every + 1) * decay.every)
+
+
+def half_up(hundredths: int) -> int:
+    """Round hundredths to whole points, halves away from zero.
+
+    >>> half_up(1850), half_up(1849), half_up(-1850)
+    (19, 18, -19)
+    """
+    size = (2 * abs(hundredths) + 100) // 200
+    return size if hundredths >= 0 else -size
+
+
+def capped(points: int, most: int | None) -> int:
+    """Return points cut at a rule's `max_points`, which has the sign of the points."""
+    if most is None:
+        return points
+    return min(points, most) if most > 0 else max(points, most)

@@ -1,0 +1,125 @@
+"""One example of each event: shown in the API's description, and the proof that the models hold together."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from leadhub.domain import events
+from leadhub.domain.model import Route, Stage, Temperature
+
+_NOW: Final = datetime(2026, 1, 15, 9, 30, 0, 123456, tzinfo=UTC)
+_LEAD: Final = UUID("019bc0fd-89c0-7000-8000-00000000000a")
+_OTHER: Final = UUID("019b9cf1-2a40-7000-8000-00000000000b")
+_SUBMISSION: Final = UUID("019bc0fd-89bf-7000-8000-000000000001")
+_EARLIER: Final = UUID("019b9cf1-2a3f-7000-8000-000000000002")
+
+_CONTACT: Final = events.Contact(
+    email="ada@analytical.example",
+    email_domain="analytical.example",
+    phone="+442071838750",
+    first_name="Ada",
+    last_name="Lovelace",
+    company="Analytical Engines Ltd",
+    job_title="Head of Marketing",
+    industry="saas",
+    employees=120,
+    country="GB",
+    custom={"favourite_number": "42"},
+)
+_SOURCE: Final = events.SourceRef(name="Website demo form", channel="form")
+_SUMMARY: Final = events.ScoreSummary(total=75, fit=50, engagement=25, playbook="guide@1")
+_CONSENT: Final = events.Consent(purpose="marketing", channel="email", granted=True, at=_NOW)
+_TOUCH: Final = events.Touch(
+    source=_SOURCE.name,
+    channel=_SOURCE.channel,
+    at=_NOW,
+    submission_id=_SUBMISSION,
+    parameters={"utm_source": "newsletter", "utm_campaign": "spring"},
+)
+_CHANGE: Final = events.LeadChange(
+    lead_id=_LEAD,
+    sequence=1,
+    is_test=False,
+    contact=_CONTACT,
+    source=_SOURCE,
+    score=_SUMMARY,
+    stage=Stage.SQL,
+    temperature=Temperature.HOT,
+    route=Route.SALES,
+    submission_ids=[_SUBMISSION],
+    changed=["email", "company"],
+)
+_ROUTED: Final = events.RoutedData(
+    lead_id=_LEAD,
+    sequence=2,
+    is_test=False,
+    contact=_CONTACT,
+    source=_SOURCE,
+    attribution=events.Attribution(first=_TOUCH, last=_TOUCH),
+    score=events.Score(
+        **_SUMMARY.model_dump(),
+        lines=[
+            events.ScoreReason(
+                rule="fit.title", points=10, because="title 'Head of Marketing' contains the word 'head'"
+            ),
+            events.ScoreReason(
+                rule="engagement.pricing",
+                points=25,
+                because="1 pricing_page_viewed, last 2026-01-15, counts once",
+            ),
+        ],
+    ),
+    stage=Stage.SQL,
+    temperature=Temperature.HOT,
+    routing=events.Routing(
+        route=Route.SALES, rule="sql", because="stage is SQL; country GB belongs to emea", team="emea", owner="dora"
+    ),
+    sla=events.Sla(name="hot", due_at=_NOW + timedelta(minutes=5)),
+    frameworks={
+        "bant": events.Framework(met=1, unknown=["budget", "authority", "timeline"], next_question="budget"),
+    },
+    consents=[_CONSENT],
+    links=events.Links(lead=f"https://leads.example.com/v1/leads/{_LEAD}"),
+)
+
+EXAMPLES: Final[Mapping[str, events.Event]] = {
+    "lead.created": events.LeadCreated(timestamp=_NOW, data=_CHANGE),
+    "lead.updated": events.LeadUpdated(
+        timestamp=_NOW, data=_CHANGE.model_copy(update={"sequence": 3, "changed": ["job_title"]})
+    ),
+    "lead.merged": events.LeadMerged(
+        timestamp=_NOW,
+        data=events.MergeData(
+            lead_id=_LEAD,
+            sequence=4,
+            is_test=False,
+            winner_id=_LEAD,
+            loser_ids=[_OTHER],
+            submission_ids=events.MergedSubmissions(winner=[_SUBMISSION], losers=[_EARLIER]),
+            rule="same_phone_and_name",
+            because="both have this phone number and the same last name",
+        ),
+    ),
+    "lead.routed": events.LeadRouted(timestamp=_NOW, data=_ROUTED),
+    "lead.nurtured": events.LeadNurtured(
+        timestamp=_NOW,
+        data=events.NurturedData(
+            lead_id=_LEAD,
+            sequence=2,
+            is_test=False,
+            track="consideration",
+            because="temperature is warm",
+            contact=_CONTACT,
+            consents=[_CONSENT],
+            stage=Stage.IQL,
+            temperature=Temperature.WARM,
+        ),
+    ),
+    "lead.failed": events.LeadFailed(
+        timestamp=_NOW,
+        data=events.FailureData(
+            submission_id=_SUBMISSION, source=_SOURCE, error="DataError", attempts=5, is_test=False
+        ),
+    ),
+}

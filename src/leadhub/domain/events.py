@@ -1,0 +1,322 @@
+"""What subscribers are told: one model for each type of event, and the exact bytes that are signed and sent.
+
+The envelope is that of Standard Webhooks: `type`, `timestamp` (when it happened), `data`. One type has one schema;
+the models are also the `webhooks` part of the OpenAPI document, so what is written there is what is sent. A value
+that nobody knows is left out where there may be many of them (contact, campaign) and null elsewhere.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self, get_args
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from leadhub.domain.model import FieldValue, Route, Stage, Temperature
+
+
+def _is_unknown(value: object) -> bool:
+    return value is None
+
+
+Known = Annotated[str | None, Field(exclude_if=_is_unknown)]
+KnownNumber = Annotated[int | float | None, Field(exclude_if=_is_unknown)]
+CustomValue = str | list[str]
+
+
+class _Part(BaseModel):
+    # Extra keys are not forbidden: a receiver that generates code from the schema must survive a field we add.
+    model_config = ConfigDict(frozen=True)
+
+
+class Contact(_Part):
+    """The lead's golden values in canonical spelling."""
+
+    email: Known = None
+    email_domain: Known = None
+    phone: Annotated[Known, Field(description="E.164.")] = None
+    first_name: Known = None
+    last_name: Known = None
+    full_name: Known = None
+    company: Known = None
+    job_title: Known = None
+    industry: Known = None
+    employees: KnownNumber = None
+    website: Known = None
+    country: Annotated[Known, Field(description="ISO 3166-1 alpha-2.")] = None
+    region: Known = None
+    city: Known = None
+    postal_code: Known = None
+    street: Known = None
+    language: Annotated[Known, Field(description="BCP 47.")] = None
+    message: Known = None
+    origin: Known = None
+    budget_amount: KnownNumber = None
+    budget_status: Known = None
+    buying_role: Known = None
+    need: Known = None
+    timeline_months: KnownNumber = None
+    urgency: Known = None
+    challenges: Known = None
+    success_metrics: Known = None
+    economic_buyer: Known = None
+    decision_criteria: Known = None
+    decision_process: Known = None
+    pain: Known = None
+    champion: Known = None
+    custom: dict[str, CustomValue] = Field(
+        default_factory=dict, description="Answers that no canonical field holds, under the sender's own names."
+    )
+
+    @classmethod
+    def of(cls, fields: Mapping[str, FieldValue], custom: Mapping[str, CustomValue]) -> Self:
+        """Take from normalised values those that a subscriber may see; what LeadHub derived for rules stays behind."""
+        return cls.model_validate({k: v for k, v in fields.items() if k in cls.model_fields} | {"custom": dict(custom)})
+
+
+class SourceRef(_Part):
+    """The connection through which something came."""
+
+    name: str
+    channel: str
+
+
+class Touch(_Part):
+    """One visit that led to a submission: where from, with which campaign."""
+
+    source: str = Field(description="The source's name.")
+    channel: str
+    at: AwareDatetime
+    submission_id: UUID
+    parameters: dict[str, str] = Field(
+        default_factory=dict, description="`utm_*`, click ids, `campaign_*`, `form_*`, `landing_page`, `referrer`."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_flat(cls, data: Any) -> Any:
+        """Also read a touch as a lead keeps it: its own four names among the parameters."""
+        if not isinstance(data, Mapping) or "parameters" in data:
+            return data
+        named = {name: data[name] for name in ("source", "channel", "at", "submission_id") if name in data}
+        return named | {"parameters": {name: value for name, value in data.items() if name not in named}}
+
+
+class Attribution(_Part):
+    """The first and the newest touch."""
+
+    first: Touch | None = None
+    last: Touch | None = None
+
+
+class ScoreSummary(_Part):
+    """How many points, and by which document."""
+
+    total: int = Field(description="Within the playbook's bounds.")
+    fit: int = Field(description="For who the lead is.")
+    engagement: int = Field(description="For what the lead did.")
+    playbook: str = Field(description="`name@version` of the playbook that decided.")
+
+
+class ScoreReason(_Part):
+    """One rule's points and why."""
+
+    rule: str
+    points: int
+    because: str
+
+
+class Score(ScoreSummary):
+    """How many points, and each rule that gave or took some."""
+
+    lines: list[ScoreReason]
+
+
+class Framework(_Part):
+    """A qualification checklist: how many items are met, which are open, what to ask first."""
+
+    met: int
+    unknown: list[str]
+    next_question: str | None
+
+
+class Routing(_Part):
+    """Where the lead goes and why."""
+
+    route: Route
+    rule: str
+    because: str
+    team: str | None
+    owner: str | None = Field(description="Null while the lead waits in the team's queue.")
+
+
+class Sla(_Part):
+    """First contact is promised by then."""
+
+    name: str
+    due_at: AwareDatetime
+
+
+class Consent(_Part):
+    """A person's newest decision for one purpose on one channel."""
+
+    purpose: str
+    channel: str
+    granted: bool
+    at: AwareDatetime
+
+    @classmethod
+    def all_of(cls, stored: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Self]:
+        """Read decisions as a lead keeps them: purpose → channel → {granted, at, …}."""
+        return [
+            cls(purpose=purpose, channel=channel, granted=answer["granted"], at=answer["at"])
+            for purpose, channels in stored.items()
+            for channel, answer in channels.items()
+        ]
+
+
+class Links(_Part):
+    """Where to read more; absolute where the deployment knows its own address."""
+
+    lead: str
+
+
+class MergedSubmissions(_Part):
+    """Which submissions each side of a merge had; the winner has all of them now."""
+
+    winner: list[UUID]
+    losers: list[UUID]
+
+
+class _LeadData(_Part):
+    lead_id: UUID
+    sequence: int = Field(description="Number of this event among the lead's events; without gaps.")
+    is_test: bool
+
+
+class LeadChange(_LeadData):
+    """A lead as it is now."""
+
+    contact: Contact
+    source: SourceRef = Field(description="Where the newest submission came from.")
+    score: ScoreSummary
+    stage: Stage
+    temperature: Temperature
+    route: Route
+    submission_ids: list[UUID] = Field(description="The submissions behind this event.")
+    changed: list[str] = Field(description="Names of the fields whose value changed; all known ones when created.")
+
+
+class MergeData(_LeadData):
+    """Two leads were one person; `lead_id` is the winner's."""
+
+    winner_id: UUID
+    loser_ids: list[UUID]
+    submission_ids: MergedSubmissions
+    rule: str
+    because: str
+
+
+class RoutedData(_LeadData):
+    """A lead goes to sales, with all that sales wants to know."""
+
+    contact: Contact
+    source: SourceRef
+    attribution: Attribution
+    score: Score
+    stage: Stage
+    temperature: Temperature
+    routing: Routing
+    sla: Sla | None
+    frameworks: dict[str, Framework]
+    consents: list[Consent]
+    links: Links
+
+
+class NurturedData(_LeadData):
+    """A lead is put on a track, or on none with the reason why."""
+
+    track: str | None
+    because: str
+    contact: Contact
+    consents: list[Consent]
+    stage: Stage
+    temperature: Temperature
+
+
+class FailureData(_Part):
+    """A submission could not be processed and waits for somebody; carries nothing of its content."""
+
+    submission_id: UUID
+    source: SourceRef
+    error: str = Field(description="The class of the error.")
+    attempts: int
+    is_test: bool
+
+
+class _Event(_Part):
+    type: str
+    timestamp: AwareDatetime = Field(description="When it happened, which may be well before it is delivered.")
+
+
+class LeadCreated(_Event):
+    """Somebody new came."""
+
+    type: Literal["lead.created"] = "lead.created"
+    data: LeadChange
+
+
+class LeadUpdated(_Event):
+    """Somebody known came again, or time changed the score."""
+
+    type: Literal["lead.updated"] = "lead.updated"
+    data: LeadChange
+
+
+class LeadMerged(_Event):
+    """Two leads turned out to be one person."""
+
+    type: Literal["lead.merged"] = "lead.merged"
+    data: MergeData
+
+
+class LeadRouted(_Event):
+    """A lead was handed to sales: the event that a CRM subscribes to."""
+
+    type: Literal["lead.routed"] = "lead.routed"
+    data: RoutedData
+
+
+class LeadNurtured(_Event):
+    """A lead was put on a nurture track."""
+
+    type: Literal["lead.nurtured"] = "lead.nurtured"
+    data: NurturedData
+
+
+class LeadFailed(_Event):
+    """A submission was parked after its last try."""
+
+    type: Literal["lead.failed"] = "lead.failed"
+    data: FailureData
+
+
+EventType = Literal["lead.created", "lead.updated", "lead.merged", "lead.routed", "lead.nurtured", "lead.failed"]
+"""What an endpoint can subscribe to."""
+EVENT_TYPES: Final[tuple[str, ...]] = get_args(EventType)
+
+Event = LeadCreated | LeadUpdated | LeadMerged | LeadRouted | LeadNurtured | LeadFailed
+
+EVENTS: Final[Mapping[EventType, type[Event]]] = {
+    "lead.created": LeadCreated,
+    "lead.updated": LeadUpdated,
+    "lead.merged": LeadMerged,
+    "lead.routed": LeadRouted,
+    "lead.nurtured": LeadNurtured,
+    "lead.failed": LeadFailed,
+}
+"""The model of each type."""
+
+
+def body(event: Event) -> bytes:
+    """Return the bytes to keep, to sign and to send: compact JSON that is never made again."""
+    return event.model_dump_json().encode()

@@ -1,0 +1,166 @@
+"""Questions about what a lead did, asked of its facts.
+
+A fact is all activities of one type with the same attributes: a count, the first time and the last. Three readings
+follow from that, and hold everywhere:
+
+- A fact is inside a window while its newest activity is: `last_at + within` is the first instant outside.
+- Without `distinct`, a count over a window includes the older activities of the facts inside it.
+- Activities that lack an attribute count as one value of it, and are in no list of its values.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from leadhub.domain.model import Fact
+from leadhub.domain.playbook_conditions import EventCondition, Membership
+from leadhub.domain.playbook_values import duration_text
+
+FactsByType = Mapping[str, Sequence[Fact]]
+Expand = Callable[[Sequence[str | float]], tuple[str | float, ...]]
+"""Replaces `$lists` by their values."""
+
+_NONE: Final[tuple[Fact, ...]] = ()
+
+
+def by_type(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
+    """Group facts by their type."""
+    grouped: dict[str, list[Fact]] = {}
+    for fact in facts:
+        if fact.type in grouped:
+            grouped[fact.type].append(fact)
+        else:
+            grouped[fact.type] = [fact]
+    return grouped
+
+
+def later(instant: datetime, by: timedelta) -> datetime | None:
+    """Return an instant so much later, or None after the last year that a calendar knows."""
+    try:
+        return instant + by
+    except OverflowError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An event condition, ready to be asked."""
+
+    condition: EventCondition
+    types: tuple[str, ...]
+    matches: Callable[[Fact], bool] | None
+    """Whether a fact has the attributes of `where`; None when every fact has."""
+
+    def select(self, facts: FactsByType, now: datetime) -> Sequence[Fact]:
+        """Return the facts that count at an instant."""
+        types = self.types
+        found: Sequence[Fact]
+        if len(types) == 1:
+            found = facts.get(types[0], _NONE)
+        else:
+            found = [fact for name in types if name in facts for fact in facts[name]]
+        if found and self.matches is not None:
+            matches = self.matches
+            found = [fact for fact in found if matches(fact)]
+        if found and (within := self.condition.within) is not None:
+            # now - last_at, not last_at + within: the difference of two instants cannot overflow.
+            found = [fact for fact in found if now - fact.last_at < within]
+        return found
+
+    def count(self, found: Sequence[Fact]) -> int:
+        """Return how many (different) activities selected facts stand for."""
+        if (distinct := self.condition.distinct) is not None:
+            return len({fact.attributes.get(distinct) for fact in found})
+        return sum(fact.count for fact in found)
+
+    def holds(self, facts: FactsByType, now: datetime) -> bool:
+        """Return whether the lead did it often enough."""
+        return self.count(self.select(facts, now)) >= self.condition.at_least
+
+    def ends(self, facts: FactsByType, now: datetime) -> datetime | None:
+        """Return when the condition stops holding if nothing happens; time alone never makes it hold."""
+        within = self.condition.within
+        if within is None:
+            return None
+        distinct, seen, times = self.condition.distinct, set(), 0
+        for fact in sorted(self.select(facts, now), key=_last_at, reverse=True):
+            if distinct is None:
+                times += fact.count
+            else:
+                seen.add(fact.attributes.get(distinct))
+                times = len(seen)
+            if times >= self.condition.at_least:
+                return later(fact.last_at, within)
+        return None
+
+    def next_out(self, facts: FactsByType, now: datetime) -> datetime | None:
+        """Return when the next of the facts leaves the window."""
+        found = self.select(facts, now)
+        if self.condition.within is None or not found:
+            return None
+        return later(min(fact.last_at for fact in found), self.condition.within)
+
+    def words(self, found: Sequence[Fact], zone: ZoneInfo) -> str:
+        """Return what was found, for people: "2 content_downloaded in 90d, last 2025-03-10"."""
+        newest = max(fact.last_at for fact in found)
+        return f"{self._amount(str(self.count(found)), found)}, last {day(newest, zone)}"
+
+    def _amount(self, count: str, found: Sequence[Fact]) -> str:
+        names = " or ".join(name for name in self.types if any(fact.type == name for fact in found))
+        different = f" by {self.condition.distinct}" if self.condition.distinct else ""
+        return f"{count} {names}{different}{self._window()}"
+
+    def missing(self, found: Sequence[Fact]) -> str:
+        """Return what is missing: "no webinar_attended", "2 of 5 email_opened by message_id in 90d"."""
+        if found:
+            return self._amount(f"{self.count(found)} of {self.condition.at_least}", found)
+        names = " or ".join(self.types[:3]) + (" or …" if len(self.types) > 3 else "")
+        return f"no {names}{self._where()}{self._window()}"
+
+    def _where(self) -> str:
+        parts = (f"{name} {_membership_words(member)}" for name, member in self.condition.where.items())
+        return " with " + " and ".join(parts) if self.condition.where else ""
+
+    def _window(self) -> str:
+        return f" in {duration_text(self.condition.within)}" if self.condition.within else ""
+
+
+def _last_at(fact: Fact) -> datetime:
+    return fact.last_at
+
+
+def day(instant: datetime, zone: ZoneInfo) -> str:
+    """Return the local date of an instant."""
+    try:
+        return instant.astimezone(zone).date().isoformat()
+    except OverflowError:
+        return instant.astimezone(UTC).date().isoformat()
+
+
+def _membership_words(member: Membership) -> str:
+    values, word = (member.in_, "") if member.in_ is not None else (member.not_in or (), "not ")
+    return word + "/".join(str(value) for value in values[:3]) + ("/…" if len(values) > 3 else "")
+
+
+def compile_query(condition: EventCondition, expand: Expand) -> Query:
+    """Make an event condition ready to be asked."""
+    types = tuple(dict.fromkeys(str(name) for name in expand(condition.event)))
+    tests = [_attribute_test(name, member, expand) for name, member in condition.where.items()]
+    if not tests:
+        return Query(condition, types, None)
+    if len(tests) == 1:
+        return Query(condition, types, tests[0])
+    return Query(condition, types, lambda fact: all(test(fact) for test in tests))
+
+
+def _attribute_test(name: str, member: Membership, expand: Expand) -> Callable[[Fact], bool]:
+    wanted = member.in_ is not None
+    values = frozenset(str(value).casefold() for value in expand(member.in_ or member.not_in or ()))
+
+    def test(fact: Fact) -> bool:
+        value = fact.attributes.get(name)
+        return (value is not None and value.casefold() in values) is wanted
+
+    return test

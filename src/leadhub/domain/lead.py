@@ -1,0 +1,277 @@
+"""A lead while it is being worked on: what its submissions add up to, before anything is written.
+
+A lead is a fold: values, touches, consents and facts each have a rule that unites two of them, and that rule does
+not care about order. So a new submission is absorbed by the same rules by which two leads become one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from leadhub.domain.deduplication import Key, Known, Name
+from leadhub.domain.ids import LeadId, SubmissionId
+from leadhub.domain.model import ConsentState, Fact, FieldValue, GoldenValue, LeadView
+from leadhub.domain.submission import Content, StatedActivity
+from leadhub.domain.survivorship import candidates, fold
+
+MOST_FACTS = 1_000
+"""Facts kept apart in one lead. Past it, activities of a type are counted without their attributes."""
+ARRIVED = "submission_received"
+"""The activity of a submission that names none: something came in."""
+
+FactKey = tuple[str, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One submission, normalised and ready to become part of a lead."""
+
+    submission_id: SubmissionId
+    received_at: datetime
+    source: str
+    channel: str
+    content: Content
+    values: Mapping[str, FieldValue]
+    refused: Mapping[str, str]
+    keys: Mapping[Key, bool]
+    """Each key → whether it is shared from the start (info@)."""
+
+    @property
+    def name(self) -> Name:
+        """The person's name as this submission has it."""
+        first, last = self.values.get("first_name"), self.values.get("last_name")
+        return Name(str(first) if first else None, str(last) if last else None)
+
+    @property
+    def acted_at(self) -> datetime:
+        """When the person acted, as far as the sender says so; never after the receipt."""
+        stated = self.content.submitted_at
+        return min(stated, self.received_at) if stated else self.received_at
+
+    def activities(self) -> list[tuple[StatedActivity, datetime]]:
+        """Return what the person did and when; at least that something came in."""
+        stated = self.content.activities or [StatedActivity(type=ARRIVED)]
+        return [(activity, min(activity.occurred_at or self.acted_at, self.received_at)) for activity in stated]
+
+
+@dataclass(slots=True)
+class Lead:
+    """The working copy of one lead; only processing changes it, while it holds the lead's row."""
+
+    lead_id: LeadId
+    created_at: datetime
+    is_test: bool = False
+    merged_into: LeadId | None = None
+    version: int = 0
+    sequence: int = 0
+    last_activity_at: datetime | None = None
+    golden: dict[str, GoldenValue] = field(default_factory=dict)
+    custom: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attribution: dict[str, dict[str, Any]] = field(default_factory=dict)
+    consents: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    evaluation: dict[str, Any] | None = None
+    stage: str | None = None
+    temperature: str | None = None
+    route: str | None = None
+    route_rule: str = ""
+    route_because: str = ""
+    team: str | None = None
+    owner: str | None = None
+    track: str | None = None
+    disqualified_reason: str | None = None
+    sales_decision: str | None = None
+    rescore_at: datetime | None = None
+    facts: dict[FactKey, Fact] = field(default_factory=dict)
+    keys: dict[Key, bool] = field(default_factory=dict)
+    new_keys: dict[Key, bool] = field(default_factory=dict)
+    """Keys that this batch brought or saw again; a merge moves the others by itself."""
+    touched_facts: set[FactKey] = field(default_factory=set)
+    arrived: list[Arrived] = field(default_factory=list)
+    """What this batch brought."""
+    changed: set[str] = field(default_factory=set)
+    """Fields whose golden value this batch changed."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no earlier transaction knew this lead."""
+        return self.version == 0
+
+    @property
+    def received_at(self) -> datetime | None:
+        """Receipt of the newest submission of this batch."""
+        return max((arrived.received_at for arrived in self.arrived), default=None)
+
+    def known(self) -> Known:
+        """Return the lead as matching sees it."""
+        return Known(self.lead_id, Name(self._text("first_name"), self._text("last_name")), self.keys)
+
+    def absorb(self, arrived: Arrived) -> None:
+        """Make a submission part of this lead."""
+        first = not self.arrived and self.is_new
+        self.is_test = arrived.content.is_test and (first or self.is_test)
+        self._take_golden(
+            candidates(
+                arrived.values,
+                submission_id=arrived.submission_id,
+                source=arrived.source,
+                at=arrived.received_at,
+            )
+        )
+        self.custom = _newest(self.custom, _stamped(arrived.content.custom, arrived))
+        self.attribution = _unite_touches(self.attribution, _touch(arrived))
+        self.consents = _unite_consents(self.consents, _stated_consents(arrived))
+        for activity, at in arrived.activities():
+            self._count(Fact(activity.type, activity.attributes, 1, at, at))
+        for key, shared in arrived.keys.items():
+            self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
+        self.arrived.append(arrived)
+
+    def unite(self, other: "Lead") -> None:
+        """Take over everything that another lead is; the other then only points here."""
+        self.is_test = self.is_test and other.is_test
+        self.created_at = min(self.created_at, other.created_at)
+        self._take_golden(other.golden)
+        self.custom = _newest(self.custom, other.custom)
+        self.attribution = _unite_touches(self.attribution, other.attribution)
+        self.consents = _unite_consents(self.consents, other.consents)
+        for fact in other.facts.values():
+            self._count(fact)
+        for key, shared in other.keys.items():
+            self.keys[key] = shared or self.keys.get(key, False)
+        self.new_keys |= other.new_keys
+        self.arrived += other.arrived
+        if self.team is None:
+            self.team, self.owner = other.team, other.owner
+            self.route, self.route_rule, self.route_because = other.route, other.route_rule, other.route_because
+        self.disqualified_reason = self.disqualified_reason or other.disqualified_reason
+        self.sales_decision = self.sales_decision or other.sales_decision
+        other.merged_into, other.arrived, other.new_keys = self.lead_id, [], {}
+        other.facts, other.keys, other.touched_facts = {}, {}, set()
+
+    def share(self, key: Key) -> None:
+        """Note that somebody else uses one of its keys, too."""
+        self.keys[key] = True
+        if key in self.new_keys:
+            self.new_keys[key] = True
+
+    def view(self) -> LeadView:
+        """Return the lead as a playbook sees it."""
+        first_touch = self.attribution.get("first", {})
+        fields: dict[str, FieldValue | None] = {name: value.value for name, value in self.golden.items()}
+        fields["channel"] = first_touch.get("channel")
+        fields["source"] = fields.get("origin") or first_touch.get("channel")
+        fields["sales_decision"] = self.sales_decision
+        return LeadView(
+            lead_id=self.lead_id,
+            created_at=self.created_at,
+            fields=fields,
+            facts=tuple(self.facts.values()),
+            consents=tuple(self._consent_states()),
+            contactable=bool(self.golden.get("email") or self.golden.get("phone")),
+            last_activity_at=self.last_activity_at,
+            disqualified_reason=self.disqualified_reason,
+        )
+
+    def _text(self, name: str) -> str | None:
+        value = self.golden.get(name)
+        return str(value.value) if value else None
+
+    def _take_golden(self, other: Mapping[str, GoldenValue]) -> None:
+        before = self.golden
+        self.golden = fold(before, other)
+        self.changed |= {
+            name for name, value in self.golden.items() if name not in before or before[name].value != value.value
+        }
+
+    def _count(self, fact: Fact) -> None:
+        key: FactKey = (fact.type, tuple(sorted(fact.attributes.items())))
+        if key not in self.facts and len(self.facts) >= MOST_FACTS:
+            key = (fact.type, ())
+        known = self.facts.get(key)
+        self.facts[key] = _sum(known, fact) if known else Fact(fact.type, dict(key[1]), *_counters(fact))
+        self.touched_facts.add(key)
+        self.last_activity_at = max(self.last_activity_at or fact.last_at, fact.last_at)
+
+    def _consent_states(self) -> Sequence[ConsentState]:
+        return [
+            ConsentState(purpose, channel, state["granted"], datetime.fromisoformat(state["at"]))
+            for purpose, channels in self.consents.items()
+            for channel, state in channels.items()
+        ]
+
+
+def _counters(fact: Fact) -> tuple[int, datetime, datetime]:
+    return fact.count, fact.first_at, fact.last_at
+
+
+def _sum(one: Fact, other: Fact) -> Fact:
+    return Fact(
+        one.type,
+        one.attributes,
+        one.count + other.count,
+        min(one.first_at, other.first_at),
+        max(one.last_at, other.last_at),
+    )
+
+
+def _stamp(arrived: Arrived) -> dict[str, str]:
+    return {"at": arrived.received_at.isoformat(), "submission_id": str(arrived.submission_id)}
+
+
+def _order(stamped: Mapping[str, Any]) -> tuple[datetime, str]:
+    return datetime.fromisoformat(stamped["at"]), stamped["submission_id"]
+
+
+def _stamped(answers: Mapping[str, Any], arrived: Arrived) -> dict[str, dict[str, Any]]:
+    return {name: {"value": value} | _stamp(arrived) for name, value in answers.items()}
+
+
+def _newest(one: Mapping[str, dict[str, Any]], other: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    united = {**one, **other}
+    for name in one.keys() & other.keys():
+        united[name] = max((one[name], other[name]), key=_order)
+    return united
+
+
+def _touch(arrived: Arrived) -> dict[str, dict[str, Any]]:
+    evidence = arrived.content.evidence
+    pages = {"landing_page": evidence.page_url, "referrer": evidence.referrer}
+    parameters = {name: page for name, page in pages.items() if page} | arrived.content.attribution
+    touch = {"source": arrived.source, "channel": arrived.channel, "parameters": parameters} | _stamp(arrived)
+    return {"first": touch, "last": touch}
+
+
+def _unite_touches(one: Mapping[str, dict[str, Any]], other: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    if not one or not other:
+        return dict(one or other)
+    return {
+        "first": min((one["first"], other["first"]), key=_order),
+        "last": max((one["last"], other["last"]), key=_order),
+    }
+
+
+def _stated_consents(arrived: Arrived) -> dict[str, dict[str, dict[str, Any]]]:
+    stated: dict[str, dict[str, dict[str, Any]]] = {}
+    for consent in arrived.content.consents:
+        answer = {"granted": consent.granted} | _stamp(arrived)
+        channels = stated.setdefault(consent.purpose, {})
+        channels[consent.channel] = _stricter(channels.get(consent.channel, answer), answer)
+    return stated
+
+
+def _unite_consents(
+    one: Mapping[str, dict[str, dict[str, Any]]], other: Mapping[str, dict[str, dict[str, Any]]]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Unite by the newest decision a purpose and channel; uniting never widens a consent beyond what was said."""
+    united = {purpose: dict(channels) for purpose, channels in one.items()}
+    for purpose, channels in other.items():
+        mine = united.setdefault(purpose, {})
+        for channel, answer in channels.items():
+            mine[channel] = _stricter(mine.get(channel, answer), answer)
+    return united
+
+
+def _stricter(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The newer of two answers; of two in one submission the refusal."""
+    return max((one, other), key=lambda answer: (*_order(answer), not answer["granted"]))

@@ -1,0 +1,247 @@
+"""One spelling for each thing that people spell in many ways, and the keys that recognise a person.
+
+    fields as sent ── normalise() ──┬─ values         canonical, comparable: E.164, ISO 3166, months, keywords
+                                    ├─ refused        field → why its text is of no use as that
+                                    └─ identity_keys  what finds this person alone: mailbox, phone
+
+A value that cannot be normalised is refused, never guessed, and never loses the lead: a broken e-mail beside a usable
+phone is a lead with a note. Nothing here raises on any text, and normalising what was normalised changes nothing.
+The caller keeps the text as sent in both cases.
+
+Own cleaning comes first, then the library that knows the rules of the world (email-validator, phonenumbers). The
+libraries alone do not make keys: they keep the case of a mailbox, know no provider's aliases and refuse a `mailto:`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from leadhub.domain.fields import FIELDS, Kind
+from leadhub.domain.model import FieldValue
+from leadhub.domain.normalisation.company import Company, normalise_company
+from leadhub.domain.normalisation.country import normalise_country
+from leadhub.domain.normalisation.email import Email, EmailClass, normalise_email
+from leadhub.domain.normalisation.number import amount, employees, months
+from leadhub.domain.normalisation.person_name import PersonName, normalise_name
+from leadhub.domain.normalisation.phone import Phone, PhoneKind, normalise_phone
+from leadhub.domain.normalisation.refusal import Reason, Refused
+from leadhub.domain.normalisation.text import clean_block, clean_line, fold, identifier
+from leadhub.domain.normalisation.url import normalise_url
+
+__all__ = [
+    "Company",
+    "Email",
+    "EmailClass",
+    "IdentityKey",
+    "Normalised",
+    "PersonName",
+    "Phone",
+    "PhoneKind",
+    "Reason",
+    "Refused",
+    "amount",
+    "clean_block",
+    "clean_line",
+    "employees",
+    "fold",
+    "identifier",
+    "months",
+    "normalise",
+    "normalise_company",
+    "normalise_country",
+    "normalise_email",
+    "normalise_name",
+    "normalise_phone",
+    "normalise_url",
+]
+
+VERSION = 1
+"""Raised whenever a rule changes what a stored value would become, so that a stored submission can say who read it."""
+
+_IDENTIFYING = frozenset({EmailClass.FREE, EmailClass.BUSINESS})
+_NAMES = ("first_name", "last_name", "full_name")
+_BLOCKS = frozenset(
+    {"message", "need", "challenges", "success_metrics", "decision_criteria", "decision_process", "pain"}
+)
+"""Fields of several lines."""
+
+Value = FieldValue | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityKey:
+    """What finds a person alone: a mailbox that one person reads, or a phone number.
+
+    >>> IdentityKey("phone", "+14155550123").kind
+    'phone'
+    """
+
+    kind: Literal["email", "phone"]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """A submission's fields in canonical form; the text as sent stays with the caller."""
+
+    values: Mapping[str, FieldValue]
+    """Canonical field name → value; also the derived `email_domain` and `email_class`."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Field name → `Reason` code: {"email": "no_dot_in_domain"}."""
+    identity_keys: tuple[IdentityKey, ...] = ()
+    """E-mail before phone; never a role, placeholder or disposable mailbox."""
+    phone_extension: str | None = None
+    phone_kind: PhoneKind | None = None
+    """A landline is soon shared by a household or a company."""
+    name_suffix: str | None = None
+    """`Jr.`, `III`: tells father and son apart."""
+    company_keys: tuple[str, ...] = ()
+    """Two spellings of one company share one of these."""
+
+
+def normalise(fields: Mapping[str, str], *, default_country: str | None = None) -> Normalised:
+    """Return a submission's fields in canonical form, what was refused and why, and the keys of the person.
+
+    Args:
+        fields: canonical field name (see `domain.fields`) → text as sent; other names and blank texts are left out.
+        default_country: alpha-2 of the form or campaign, for a national phone number when the lead states no country.
+
+    >>> lead = normalise({"email": "Ada.L+demo@gmail.com", "phone": "(415) 555-0123", "country": "USA"})
+    >>> lead.values["phone"], lead.values["country"], lead.identity_keys[0].value
+    ('+14155550123', 'US', 'adal@gmail.com')
+    >>> normalise({"email": "ada@example", "phone": "+14155550123"}).refused
+    mappingproxy({'email': 'no_dot_in_domain'})
+    """
+    draft = _Draft(fields)
+    country = draft.plain_fields()
+    domain = draft.email()
+    draft.phone(country, default_country, domain)
+    draft.name(country)
+    draft.company()
+    return draft.finished()
+
+
+class _Draft:
+    """Collects one lead's values while the fields are read in the order in which they need each other."""
+
+    __slots__ = ("company_keys", "extras", "keys", "refused", "sent", "values")
+
+    def __init__(self, sent: Mapping[str, str]) -> None:
+        self.sent = sent
+        self.values: dict[str, FieldValue] = {}
+        self.refused: dict[str, str] = {}
+        self.keys: list[IdentityKey] = []
+        self.company_keys: tuple[str, ...] = ()
+        self.extras: dict[str, str | None] = {}
+
+    def refuse(self, name: str, why: Refused) -> None:
+        """Note a refusal; a blank field is absent, not wrong."""
+        if why.reason is not Reason.EMPTY:
+            self.refused[name] = why.reason.value
+
+    def plain_fields(self) -> str | None:
+        """Read every field that stands alone; return the lead's country."""
+        for name, text in self.sent.items():
+            reader = _READERS.get(name)
+            if reader is None:
+                continue
+            value = reader(text)
+            if isinstance(value, Refused):
+                self.refuse(name, value)
+            elif value != "":
+                self.values[name] = value
+        country = self.values.get("country")
+        return country if isinstance(country, str) else None
+
+    def email(self) -> str | None:
+        """Read the e-mail; return its domain."""
+        mail = normalise_email(self.sent.get("email", ""))
+        if isinstance(mail, Refused):
+            self.refuse("email", mail)
+            return None
+        self.values["email"] = mail.address
+        self.values["email_domain"] = mail.domain
+        self.values["email_class"] = mail.email_class.value
+        if mail.email_class in _IDENTIFYING:
+            self.keys.append(IdentityKey("email", mail.key))
+        return mail.domain
+
+    def phone(self, country: str | None, default_country: str | None, domain: str | None) -> None:
+        """Read the phone in the lead's country, else the form's, else that of the e-mail's top-level domain."""
+        text = self.sent.get("phone", "")
+        if not text:
+            return
+        top = domain.rpartition(".")[2] if domain else ""
+        guesses = (country, default_country, top if len(top) == 2 else None)
+        phone = normalise_phone(text, tuple(dict.fromkeys(c.upper() for c in guesses if c)))
+        if isinstance(phone, Refused):
+            self.refuse("phone", phone)
+            return
+        self.values["phone"] = phone.e164
+        self.extras["phone_extension"] = phone.extension
+        self.extras["phone_kind"] = phone.kind
+        self.keys.append(IdentityKey("phone", phone.e164))
+
+    def name(self, country: str | None) -> None:
+        """Read the name; parts that were not sent are derived from the full name, sent ones are kept."""
+        first, last, full = (self.sent.get(name) for name in _NAMES)
+        name = normalise_name(first=first, last=last, full=full, country=country)
+        if isinstance(name, Refused):
+            for field_name in _NAMES:
+                if self.sent.get(field_name):
+                    self.refuse(field_name, name)
+            return
+        whole = clean_line(full or "") or " ".join(part for part in (name.first, name.last) if part)
+        for field_name, value in zip(_NAMES, (name.first, name.last, whole), strict=True):
+            if value:
+                self.values[field_name] = value
+        self.extras["name_suffix"] = name.suffix or None
+
+    def company(self) -> None:
+        """Read the company."""
+        company = normalise_company(self.sent.get("company", ""))
+        if isinstance(company, Refused):
+            self.refuse("company", company)
+            return
+        self.values["company"] = company.name
+        self.company_keys = company.keys
+
+    def finished(self) -> Normalised:
+        """Return the collected values, read-only."""
+        kind = self.extras.get("phone_kind")
+        return Normalised(
+            values=MappingProxyType(self.values),
+            refused=MappingProxyType(self.refused),
+            identity_keys=tuple(self.keys),
+            phone_extension=self.extras.get("phone_extension"),
+            phone_kind=PhoneKind(kind) if kind else None,
+            name_suffix=self.extras.get("name_suffix"),
+            company_keys=self.company_keys,
+        )
+
+
+def _industry(text: str) -> Value:
+    """Keep the words of an industry as playbooks list them: `financial services`."""
+    return clean_line(text).lower()
+
+
+def _reader(name: str, kind: Kind) -> Callable[[str], Value]:
+    """Return what reads a field that stands alone."""
+    if name == "industry":
+        return _industry
+    by_kind: dict[Kind, Callable[[str], Value]] = {
+        Kind.COUNTRY: normalise_country,
+        Kind.EMPLOYEES: employees,
+        Kind.URL: normalise_url,
+        Kind.KEYWORD: identifier,
+        Kind.NUMBER: months if name == "timeline_months" else amount,
+    }
+    return by_kind.get(kind, clean_block if name in _BLOCKS else clean_line)
+
+
+_READERS: dict[str, Callable[[str], Value]] = {
+    name: _reader(name, spec.kind)
+    for name, spec in FIELDS.items()
+    if spec.kind not in {Kind.EMAIL, Kind.PHONE} and name not in {*_NAMES, "company"}
+}

@@ -1,0 +1,355 @@
+"""A playbook compiled to a function from a lead and an instant to everything that is decided about it.
+
+The order is fixed: scores, signals, frameworks, disqualification, temperature, stage, route, track; each step sees only
+what came before. Deciding (`Decision`) and explaining (`Evaluation`) are apart, because trying a playbook on a month of
+leads needs a hundred thousand decisions and no words.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from leadhub.domain import nurture, routing
+from leadhub.domain.awards import Award, compile_rule
+from leadhub.domain.ids import LeadId
+from leadhub.domain.model import (
+    Evaluation,
+    FrameworkState,
+    LeadView,
+    Route,
+    ScoreLine,
+)
+from leadhub.domain.playbook import Playbook
+from leadhub.domain.playbook_conditions import FrameworkCondition
+from leadhub.domain.playbook_rules import Clamp, Group
+from leadhub.domain.predicates import (
+    Context,
+    Ladder,
+    NextChange,
+    Predicate,
+    Scope,
+    compile_condition,
+    earliest,
+)
+
+_LOOK_AHEAD = 12
+"""How many instants to try for the next one that changes something; beyond it the last one tried is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Points by group within the group's bounds, their clamped sum, and the sum of all awards before any bounds."""
+
+    groups: Mapping[str, int]
+    total: int
+    raw: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledGroup:
+    """A group of awards and its bounds."""
+
+    name: str
+    awards: tuple[Award, ...]
+    low: int | None
+    high: int | None
+
+    def bounded(self, points: int) -> int:
+        """Return points within the group's bounds."""
+        if self.low is not None and points < self.low:
+            return self.low
+        return self.high if self.high is not None and points > self.high else points
+
+
+@dataclass(slots=True)
+class Decision:
+    """What was decided about one lead, without words; `context` is where the words come from."""
+
+    context: Context
+    points: list[int]
+    """Of each award, in the document's order."""
+    scores: Scores
+    temperature: int
+    """Index of the entry that matched; so are stage and rule."""
+    stage: int
+    rule: int
+    route: Route
+    team: str | None
+    track: str | None
+
+    def outcome(self) -> tuple[object, ...]:
+        """Return all that people can see of a decision; two that are equal need no new evaluation."""
+        context = self.context
+        seen = (context.signals, context.met, context.disqualified, context.temperature, context.stage)
+        return (self.points, *seen, self.rule, self.route, self.team, self.track)
+
+
+class CompiledPlaybook:
+    """A playbook, ready to judge leads. Safe to share: it keeps nothing of a lead."""
+
+    def __init__(self, playbook: Playbook) -> None:
+        scope = Scope(playbook.expand, ZoneInfo(playbook.metadata.timezone))
+        self.playbook = playbook
+        self.reference = playbook.reference
+        """`name@version`."""
+        self.groups = tuple(_compile_group(name, group, scope) for name, group in playbook.scoring.groups.items())
+        self.awards = tuple(award for group in self.groups for award in group.awards)
+        for name, condition in playbook.signals.items():
+            scope.signals[name] = compile_condition(condition, scope)
+        self._signals = tuple(scope.signals.items())
+        self._frameworks = {
+            name: tuple((item, compile_condition(condition, scope)) for item, condition in items.items())
+            for name, items in playbook.frameworks.items()
+        }
+        self._asked = _frameworks_asked(playbook, self._frameworks)
+        self._disqualify = tuple(
+            (compile_condition(entry.when, scope), entry.reason) for entry in playbook.disqualify
+        )
+        self._temperature = Ladder.of([entry.when for entry in playbook.temperature], scope)
+        self._stages = Ladder.of([entry.when for entry in playbook.stages], scope)
+        self._levels = tuple(entry.level for entry in playbook.temperature)
+        self._stage_names = tuple(entry.stage for entry in playbook.stages)
+        self._routes = routing.compile_routes(playbook, scope)
+        self._tracks = nurture.compile_tracks(playbook, scope)
+        self._reopen = {
+            code: compile_condition(rejection.reopen_when, scope)
+            for code, rejection in playbook.feedback.reject.reasons.items()
+            if rejection.reopen_when is not None
+        }
+        self._changes = self._all_changes()
+
+    def score(self, view: LeadView, *, now: datetime) -> Scores:
+        """Return the points alone."""
+        return self._score(Context(view, now), [])
+
+    def decide(self, view: LeadView, *, now: datetime) -> Decision:
+        """Return every decision, without words."""
+        context = Context(view, now)
+        points: list[int] = []
+        scores = self._score(context, points)
+        for name, predicate in self._signals:
+            context.signals[name] = predicate.holds(context) is True
+        for name, answers in self._asked:
+            context.met[name] = _count(answers, context)
+        context.disqualified = self._disqualification(context)
+        temperature = self._temperature.first(context)
+        context.temperature = self._levels[temperature]
+        stage = self._stages.first(context)
+        context.stage = self._stage_names[stage]
+        rule, route, team = self._routes.choose(context)
+        context.routed = route
+        track = self._tracks.choose(context)
+        return Decision(context, points, scores, temperature, stage, rule, route, team, track)
+
+    def evaluate(self, view: LeadView, *, now: datetime) -> Evaluation:
+        """Return every decision with its reasons, and when time alone will change one."""
+        decision = self.decide(view, now=now)
+        context = decision.context
+        lines = [
+            (points, ScoreLine(award.rule, points or award.possible, award.because(context)))
+            for award, points in zip(self.awards, decision.points, strict=True)
+        ]
+        changes_at, change = self._next_change(decision)
+        return Evaluation(
+            playbook=self.reference,
+            groups=decision.scores.groups,
+            total=decision.scores.total,
+            raw=decision.scores.raw,
+            lines=tuple(line for points, line in lines if points),
+            not_met=tuple(line for points, line in lines if not points),
+            signals={name: one.because(context) for name, one in self._signals if context.signals[name]},
+            frameworks={name: _state(items, context) for name, items in self._frameworks.items()},
+            disqualified=context.disqualified,
+            temperature=context.temperature,
+            temperature_because=self._temperature.because(decision.temperature, context),
+            stage=context.stage,
+            stage_because=self._stages.because(decision.stage, context),
+            routing=self._routes.decide(context),
+            nurture=self._tracks.decide(context),
+            changes_at=changes_at,
+            change=change,
+        )
+
+    def reopens(self, code: str, view: LeadView, *, now: datetime, since: Mapping[str, int]) -> str | None:
+        """Return why a lead that sales gave back for this reason should come back, or None while it should not.
+
+        Args:
+            code: the reason of the rejection, a key of the playbook's `feedback.reject.reasons`.
+            view: the lead as it is now.
+            now: the instant of judging.
+            since: the scores at the rejection, by group and `total`; `gained` counts from them.
+        """
+        predicate = self._reopen.get(code)
+        context = self.decide(view, now=now).context
+        context.gained_from = since
+        return predicate.because(context) if predicate is not None and predicate.holds(context) else None
+
+    def _score(self, context: Context, points: list[int]) -> Scores:
+        """Add up the awards, and keep the points of each in the list."""
+        groups: dict[str, int] = {}
+        for group in self.groups:
+            total = 0
+            for award in group.awards:
+                won = award.points(context)
+                points.append(won)
+                total += won
+            groups[group.name] = group.bounded(total)
+        total = _clamped(sum(groups.values()), self.playbook.scoring.clamp)
+        context.scores = {**groups, "total": total}
+        return Scores(groups, total, sum(points))
+
+    def _disqualification(self, context: Context) -> str | None:
+        if context.view.disqualified_reason is not None:
+            return context.view.disqualified_reason
+        for predicate, reason in self._disqualify:
+            if predicate.holds(context):
+                return reason
+        return None
+
+    def _all_changes(self) -> tuple[NextChange, ...]:
+        predicates = [predicate for _, predicate in self._signals]
+        predicates += [predicate for items in self._frameworks.values() for _, predicate in items]
+        predicates += [predicate for predicate, _ in self._disqualify]
+        changes = [*(award.changes for award in self.awards), *(predicate.changes for predicate in predicates)]
+        ladders = (self._temperature, self._stages, self._routes, self._tracks)
+        return (*(one for one in changes if one is not None), *(one for ladder in ladders for one in ladder.changes))
+
+    def _next_change(self, before: Decision) -> tuple[datetime | None, str | None]:
+        """Return the next instant at which time alone changes the outcome, and what it changes."""
+        ahead = before
+        for _ in range(_LOOK_AHEAD):
+            context = ahead.context
+            at = earliest(change(context) for change in self._changes)
+            if at is None:
+                return None, None
+            ahead = self.decide(before.context.view, now=at)
+            if ahead.outcome() != before.outcome():
+                return at.astimezone(UTC), self._difference(before, ahead)
+        return ahead.context.now.astimezone(UTC), "nothing that counts"
+
+    def _difference(self, before: Decision, after: Decision) -> str:
+        """Say what time changed: "idle 30d: -10 → total 70"."""
+        causes = [
+            f"{award.passing(after.context)}: {new - old:+d}"
+            for award, old, new in zip(self.awards, before.points, after.points, strict=True)
+            if old != new
+        ]
+        causes += [
+            f"{name} {'begins' if after.context.signals[name] else 'ends'}"
+            for name, _ in self._signals
+            if after.context.signals[name] != before.context.signals[name]
+        ]
+        effects = _effects(before, after)
+        return f"{', '.join(causes) or 'time passes'} → {', '.join(effects) or 'nothing else'}"
+
+
+def _effects(before: Decision, after: Decision) -> list[str]:
+    """Return what is different, most important first: ["total 70", "warm"]."""
+    old, new = before.context, after.context
+    pairs = (
+        (before.scores.total, after.scores.total, f"total {after.scores.total}"),
+        (old.disqualified, new.disqualified, f"disqualified: {new.disqualified}" if new.disqualified else "qualified"),
+        (old.temperature, new.temperature, str(new.temperature)),
+        (old.stage, new.stage, f"stage {new.stage}"),
+        ((before.route, before.team), (after.route, after.team), f"routed to {after.team or after.route}"),
+        (before.track, after.track, f"track {after.track or 'none'}"),
+    )
+    return [words for was, becomes, words in pairs if was != becomes]
+
+
+def compile_playbook(playbook: Playbook) -> CompiledPlaybook:
+    """Make a playbook ready to judge leads."""
+    return CompiledPlaybook(playbook)
+
+
+def _compile_group(name: str, group: Group, scope: Scope) -> CompiledGroup:
+    awards = tuple(compile_rule(rule, name, group.decay, scope) for rule in group.rules)
+    return CompiledGroup(name, awards, group.min, group.max)
+
+
+def _frameworks_asked(
+    playbook: Playbook, compiled: Mapping[str, tuple[tuple[str, Predicate], ...]]
+) -> tuple[tuple[str, tuple[Callable[[Context], bool | None], ...]], ...]:
+    """Return the checklists that a decision depends on; the others are counted only when explained."""
+    asked = {part.framework for _, part in playbook.conditions() if isinstance(part, FrameworkCondition)}
+    timed = {name for name, items in compiled.items() if any(item.changes for _, item in items)}
+    return tuple(
+        (name, tuple(predicate.holds for _, predicate in items))
+        for name, items in compiled.items()
+        if name in asked | timed
+    )
+
+
+def _count(answers: tuple[Callable[[Context], bool | None], ...], context: Context) -> tuple[int, int]:
+    met = unknown = 0
+    for answer in answers:
+        one = answer(context)
+        if one:
+            met += 1
+        elif one is None:
+            unknown += 1
+    return met, unknown
+
+
+def _state(items: tuple[tuple[str, Predicate], ...], context: Context) -> FrameworkState:
+    answers = [(item, predicate.holds(context)) for item, predicate in items]
+    return FrameworkState(
+        met=tuple(item for item, answer in answers if answer),
+        not_met=tuple(item for item, answer in answers if answer is False),
+        unknown=tuple(item for item, answer in answers if answer is None),
+    )
+
+
+def _clamped(points: int, clamp: Clamp) -> int:
+    return max(clamp.min, min(clamp.max, points))
+
+
+def explanation(evaluation: Evaluation, lead_id: LeadId) -> dict[str, Any]:
+    """Return an evaluation as the JSON that people and other systems read."""
+    return {
+        "lead": str(lead_id),
+        "model": evaluation.playbook,
+        "total": evaluation.total,
+        "raw": evaluation.raw,
+        "fit": evaluation.fit,
+        "engagement": evaluation.engagement,
+        "stage": evaluation.stage.value,
+        "temperature": evaluation.temperature.value,
+        "rule": evaluation.routing.rule,
+        "route": route_words(evaluation),
+        "lines": [_line(line) for line in evaluation.lines],
+        "not_met": [_line(line) for line in evaluation.not_met],
+        "frameworks": {name: _framework(state) for name, state in evaluation.frameworks.items()},
+        "changes_at": instant(evaluation.changes_at),
+        "change": evaluation.change,
+    }
+
+
+def route_words(evaluation: Evaluation) -> str:
+    """Return the route and where it leads: "sales:na", "nurture:beginner", "nurture:none", "none"."""
+    match evaluation.routing.route:
+        case Route.SALES:
+            return f"sales:{evaluation.routing.team}"
+        case Route.NURTURE:
+            return f"nurture:{evaluation.nurture.track or 'none'}"
+        case Route.NONE:
+            return "none"
+
+
+def _line(line: ScoreLine) -> dict[str, Any]:
+    return {"rule": line.rule, "points": line.points, "because": line.because}
+
+
+def _framework(state: FrameworkState) -> dict[str, Any]:
+    return {"met": len(state.met), "unknown": list(state.unknown), "next_question": state.next_question}
+
+
+def instant(value: datetime | None) -> str | None:
+    """Return an instant as RFC 3339 in UTC, or None.
+
+    >>> instant(datetime(2025, 4, 9, 10, tzinfo=UTC))
+    '2025-04-09T10:00:00Z'
+    """
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value is not None else None

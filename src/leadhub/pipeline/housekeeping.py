@@ -1,0 +1,31 @@
+"""What a schedule keeps in order: partitions ahead, idempotency keys forgotten in time."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from leadhub import telemetry
+from leadhub.store import purging
+from leadhub.store.engine import Sessions
+from leadhub.store.partitions import ensure_partitions
+
+_log = telemetry.get_logger("housekeeping")
+
+
+async def make_partitions(engine: AsyncEngine, *, now: datetime) -> None:
+    """Make the partitions that will be needed, well before they are."""
+    async with engine.begin() as connection:
+        made = await ensure_partitions(connection, now)
+    _log.info("partitions.made", made=made)
+
+
+async def purge_keys(sessions: Sessions, *, now: datetime, keep: timedelta) -> None:
+    """Forget clients' idempotency keys after their time, a batch a transaction; platforms' lead ids stay."""
+    purged = 0
+    while True:
+        async with sessions.begin() as session:
+            count = await purging.client_keys(session, before=now - keep)
+        purged += count
+        if count == 0:
+            break
+    _log.info("keys.purged", purged=purged)

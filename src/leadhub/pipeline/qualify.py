@@ -1,0 +1,224 @@
+"""Judge leads and follow the judgement: ledger, stage, owner, track.
+
+The playbook decides (pure); here it is decided what that changes for a lead that may already be with sales or on a
+track, and the changes are written for a whole batch at a time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadhub.domain import routing, scoring
+from leadhub.domain.lead import Lead
+from leadhub.domain.model import Evaluation, Route
+from leadhub.domain.playbook_people import Team
+from leadhub.pipeline.recognise import NewId
+from leadhub.store import followup
+from leadhub.store import leads as store
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What a playbook says of a lead now, beside what was so before."""
+
+    lead: Lead
+    evaluation: Evaluation
+    explanation: dict[str, Any]
+    stage_before: str | None
+    route_before: str | None
+    track_before: str | None
+    points_before: Mapping[str, int]
+    sla_due_at: datetime | None = None
+
+    @property
+    def goes_to_sales(self) -> bool:
+        """Whether sales gets this lead now, and did not have it before."""
+        return self.lead.route == Route.SALES and self.route_before != Route.SALES
+
+    @property
+    def changes_track(self) -> bool:
+        """Whether the lead turns to nurture now, or to another track."""
+        if self.lead.route != Route.NURTURE:
+            return False
+        return self.route_before != Route.NURTURE or self.lead.track != self.track_before
+
+    @property
+    def left_sales(self) -> bool:
+        """Whether sales had this lead until now."""
+        return self.route_before == Route.SALES and self.lead.route != Route.SALES
+
+    @property
+    def left_track(self) -> bool:
+        """Whether the lead's enrolment ends."""
+        return self.track_before is not None and self.lead.track != self.track_before
+
+
+def judge(lead: Lead, playbook: scoring.CompiledPlaybook, *, now: datetime) -> Judgement:
+    """Evaluate a lead and write the result into its working copy."""
+    evaluation = playbook.evaluate(lead.view(), now=now)
+    judgement = Judgement(
+        lead,
+        evaluation,
+        scoring.explanation(evaluation, lead.lead_id),
+        stage_before=lead.stage,
+        route_before=lead.route,
+        track_before=lead.track,
+        points_before={line["rule"]: line["points"] for line in (lead.evaluation or {}).get("lines", ())},
+    )
+    lead.version += 1
+    lead.stage, lead.temperature = evaluation.stage, evaluation.temperature
+    lead.rescore_at = evaluation.changes_at
+    lead.evaluation = judgement.explanation
+    _follow_route(lead, evaluation)
+    return judgement
+
+
+def _follow_route(lead: Lead, evaluation: Evaluation) -> None:
+    """Take the playbook's route, except that what sales has stays with sales until it is given back or disqualified."""
+    decided = evaluation.routing
+    if lead.route == Route.SALES and decided.route is not Route.NONE:
+        lead.track = None
+        return
+    lead.route, lead.route_rule, lead.route_because = decided.route, decided.rule, decided.because
+    lead.team = decided.team if decided.route is Route.SALES else None
+    lead.owner = None
+    lead.track = evaluation.nurture.track if decided.route is Route.NURTURE else None
+    if decided.route is Route.NURTURE and lead.track is None:
+        lead.route_because = evaluation.nurture.because
+
+
+async def follow(
+    session: AsyncSession,
+    judgements: Sequence[Judgement],
+    playbook: scoring.CompiledPlaybook,
+    *,
+    new_id: NewId,
+    now: datetime,
+) -> None:
+    """Write what the judgements change: owners, tracks, ledger, stages. A constant number of statements."""
+    await followup.release(session, {j.lead.lead_id: _why(j) for j in judgements if j.left_sales}, now=now)
+    await followup.leave_tracks(session, {j.lead.lead_id: _why(j) for j in judgements if j.left_track}, now=now)
+    await _hand_over(session, [j for j in judgements if j.goes_to_sales], playbook, new_id=new_id, now=now)
+    await followup.enrol(
+        session,
+        [
+            {
+                "id": new_id(),
+                "lead_id": j.lead.lead_id,
+                "track": j.lead.track,
+                "because": j.evaluation.nurture.because,
+                "enrolled_at": now,
+            }
+            for j in judgements
+            if j.changes_track and j.lead.track
+        ],
+    )
+    await store.add_score_lines(session, [line for j in judgements for line in _ledger(j, now)])
+    await store.add_stage_changes(
+        session, [_stage_change(j, now) for j in judgements if j.lead.stage != j.stage_before]
+    )
+
+
+def _why(judgement: Judgement) -> str:
+    if judgement.lead.route == Route.NURTURE and judgement.lead.track:
+        return f"moved to {judgement.lead.track}"
+    return f"{judgement.lead.route}: {judgement.lead.route_rule}"
+
+
+async def _hand_over(
+    session: AsyncSession,
+    judgements: Sequence[Judgement],
+    playbook: scoring.CompiledPlaybook,
+    *,
+    new_id: NewId,
+    now: datetime,
+) -> None:
+    """Give each lead that goes to sales an owner, in turn, and start its clock."""
+    if not judgements:
+        return
+    teams = {name: playbook.playbook.teams[name] for name in {j.lead.team for j in judgements} if name}
+    cursors = await followup.lock_cursors(session, teams)
+    open_leads = await followup.open_leads(session, _counted_owners(teams))
+    rows = []
+    for judgement in judgements:
+        team = judgement.lead.team
+        if team is None:
+            continue
+        choice = routing.choose_owner(teams[team], cursor=cursors[team], open_leads=open_leads)
+        cursors[team] = choice.cursor
+        if choice.owner:
+            open_leads[choice.owner] = open_leads.get(choice.owner, 0) + 1
+        rows.append(_assignment(judgement, choice, playbook, new_id=new_id, now=now))
+    await followup.assign(session, rows)
+    await followup.set_cursors(session, cursors)
+
+
+def _counted_owners(teams: Mapping[str, Team]) -> set[str]:
+    """Return those whose open leads matter for the choice; counting the others would be waste."""
+    return {
+        member.user
+        for team in teams.values()
+        for member in team.members
+        if team.strategy == "least_loaded" or member.capacity is not None
+    }
+
+
+def _assignment(
+    judgement: Judgement,
+    choice: routing.OwnerChoice,
+    playbook: scoring.CompiledPlaybook,
+    *,
+    new_id: NewId,
+    now: datetime,
+) -> dict[str, Any]:
+    lead, decided = judgement.lead, judgement.evaluation.routing
+    lead.owner = choice.owner
+    if decided.sla:
+        judgement.sla_due_at = routing.first_contact_due(playbook.playbook, decided.sla, now=now)
+    return {
+        "id": new_id(),
+        "lead_id": lead.lead_id,
+        "team": lead.team,
+        "owner": choice.owner,
+        "rule": decided.rule,
+        "because": f"{decided.because}; {choice.because}",
+        "sla": decided.sla,
+        "due_at": judgement.sla_due_at,
+        "assigned_at": now,
+    }
+
+
+def _ledger(judgement: Judgement, now: datetime) -> list[dict[str, Any]]:
+    """Return a line for each rule whose points changed; a rule that gives nothing any more gets a line of 0."""
+    before = judgement.points_before
+    after = {line.rule: (line.points, line.because) for line in judgement.evaluation.lines}
+    gone = {rule: (0, "no longer met") for rule in before if rule not in after}
+    return [
+        {
+            "lead_id": judgement.lead.lead_id,
+            "lead_version": judgement.lead.version,
+            "rule": rule,
+            "points": points,
+            "previous": before.get(rule, 0),
+            "because": because,
+            "playbook": judgement.evaluation.playbook,
+            "at": now,
+        }
+        for rule, (points, because) in (after | gone).items()
+        if points != before.get(rule, 0)
+    ]
+
+
+def _stage_change(judgement: Judgement, now: datetime) -> dict[str, Any]:
+    return {
+        "lead_id": judgement.lead.lead_id,
+        "lead_version": judgement.lead.version,
+        "previous": judgement.stage_before,
+        "stage": judgement.lead.stage,
+        "because": judgement.evaluation.stage_because,
+        "playbook": judgement.evaluation.playbook,
+        "at": now,
+    }

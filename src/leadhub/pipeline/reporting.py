@@ -1,0 +1,183 @@
+"""Tell subscribers what a batch changed: one event a change, in the order in which it happened to the lead."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from leadhub.domain import events
+from leadhub.domain.ids import EventId, SubmissionId
+from leadhub.domain.lead import Lead
+from leadhub.domain.model import Stage, Temperature
+from leadhub.pipeline.qualify import Judgement
+from leadhub.pipeline.recognise import MergeOf, NewId
+from leadhub.store.events import NewEvent
+
+
+def report(
+    judgement: Judgement,
+    merges: Sequence[tuple[MergeOf, Sequence[UUID]]],
+    *,
+    public_url: str,
+    new_id: NewId,
+    now: datetime,
+) -> list[NewEvent]:
+    """Return a judged lead's events; each takes the lead's next sequence number.
+
+    Args:
+        judgement: the lead and what changed for it.
+        merges: the merges that this lead won in the batch, each with the submissions that its loser had.
+        public_url: base of absolute links, or empty for relative ones.
+        new_id: makes a UUIDv7.
+        now: when all this happened.
+    """
+    lead = judgement.lead
+    made = [_merged(lead, merge, members) for merge, members in merges]
+    made.append((events.LeadCreated if lead.version == 1 else events.LeadUpdated, _change(judgement)))
+    if judgement.goes_to_sales:
+        made.append((events.LeadRouted, _routed(judgement, public_url)))
+    elif judgement.changes_track:
+        made.append((events.LeadNurtured, _nurtured(judgement)))
+    return [_numbered(lead, model, data, new_id=new_id, now=now) for model, data in made]
+
+
+def _numbered(lead: Lead, model: Any, data: dict[str, Any], *, new_id: NewId, now: datetime) -> NewEvent:
+    lead.sequence += 1
+    event = model(
+        timestamp=now,
+        data={"lead_id": lead.lead_id, "sequence": lead.sequence, "is_test": lead.is_test} | data,
+    )
+    return NewEvent(
+        id=EventId(new_id()),
+        type=event.type,
+        lead_id=lead.lead_id,
+        sequence=lead.sequence,
+        occurred_at=now,
+        received_at=lead.received_at,
+        is_test=lead.is_test,
+        body=events.body(event),
+    )
+
+
+Made = tuple[Any, dict[str, Any]]
+
+
+def _merged(lead: Lead, merge: MergeOf, members: Sequence[UUID]) -> Made:
+    mine = [arrived.submission_id for arrived in lead.arrived]
+    return events.LeadMerged, {
+        "winner_id": merge.winner,
+        "loser_ids": [merge.loser],
+        "submission_ids": {"winner": mine, "losers": list(members)},
+        "rule": merge.rule,
+        "because": merge.because,
+    }
+
+
+def _change(judgement: Judgement) -> dict[str, Any]:
+    lead = judgement.lead
+    return _described(judgement) | {
+        "source": _source(lead),
+        "score": _score(judgement),
+        "route": lead.route,
+        "submission_ids": [arrived.submission_id for arrived in lead.arrived],
+        "changed": sorted(lead.changed),
+    }
+
+
+def _routed(judgement: Judgement, public_url: str) -> dict[str, Any]:
+    lead, evaluation = judgement.lead, judgement.evaluation
+    sla = evaluation.routing.sla
+    return _described(judgement) | {
+        "source": _source(lead),
+        "attribution": lead.attribution,
+        "score": _score(judgement)
+        | {"lines": [{"rule": x.rule, "points": x.points, "because": x.because} for x in evaluation.lines]},
+        "routing": {
+            "route": lead.route,
+            "rule": lead.route_rule,
+            "because": lead.route_because,
+            "team": lead.team,
+            "owner": lead.owner,
+        },
+        "sla": {"name": sla, "due_at": judgement.sla_due_at} if sla and judgement.sla_due_at else None,
+        "frameworks": {
+            name: {"met": len(state.met), "unknown": list(state.unknown), "next_question": state.next_question}
+            for name, state in evaluation.frameworks.items()
+        },
+        "consents": _consents(lead),
+        "links": {"lead": f"{public_url}/v1/leads/{lead.lead_id}"},
+    }
+
+
+def _nurtured(judgement: Judgement) -> dict[str, Any]:
+    return _described(judgement) | {
+        "track": judgement.lead.track,
+        "because": judgement.evaluation.nurture.because,
+        "consents": _consents(judgement.lead),
+    }
+
+
+def _described(judgement: Judgement) -> dict[str, Any]:
+    lead = judgement.lead
+    values = {name: golden.value for name, golden in lead.golden.items()}
+    return {
+        "contact": events.Contact.of(values, {name: answer["value"] for name, answer in lead.custom.items()}),
+        "stage": Stage(judgement.evaluation.stage),
+        "temperature": Temperature(judgement.evaluation.temperature),
+    }
+
+
+def _score(judgement: Judgement) -> dict[str, Any]:
+    evaluation = judgement.evaluation
+    return {
+        "total": evaluation.total,
+        "fit": evaluation.fit,
+        "engagement": evaluation.engagement,
+        "playbook": evaluation.playbook,
+    }
+
+
+def _source(lead: Lead) -> dict[str, str]:
+    touch = lead.attribution["last"]
+    return {"name": touch["source"], "channel": touch["channel"]}
+
+
+def _consents(lead: Lead) -> list[dict[str, Any]]:
+    return [
+        {"purpose": purpose, "channel": channel, "granted": answer["granted"], "at": answer["at"]}
+        for purpose, channels in lead.consents.items()
+        for channel, answer in channels.items()
+    ]
+
+
+def failure(
+    *,
+    submission_id: SubmissionId,
+    source_name: str,
+    channel: str,
+    error: str,
+    attempts: int,
+    new_id: NewId,
+    now: datetime,
+) -> NewEvent:
+    """Return the event of a submission that was parked; it carries nothing of its content."""
+    event = events.LeadFailed(
+        timestamp=now,
+        data=events.FailureData(
+            submission_id=submission_id,
+            source=events.SourceRef(name=source_name, channel=channel),
+            error=error,
+            attempts=attempts,
+            is_test=False,
+        ),
+    )
+    return NewEvent(
+        id=EventId(new_id()),
+        type=event.type,
+        lead_id=None,
+        sequence=None,
+        occurred_at=now,
+        received_at=None,
+        is_test=False,
+        body=events.body(event),
+    )

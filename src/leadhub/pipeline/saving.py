@@ -1,0 +1,172 @@
+"""Write what a batch decided: who is who, what the leads are now, what they did.
+
+A fixed number of statements, however many leads the batch holds; only merges, which are rare, cost some each.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadhub.domain.lead import Arrived, Lead
+from leadhub.pipeline.qualify import Judgement
+from leadhub.pipeline.recognise import MergeOf, NewId, Recognised
+from leadhub.store import leads
+
+
+async def save_identity(
+    session: AsyncSession, batch: Recognised, *, new_id: NewId, now: datetime
+) -> list[tuple[MergeOf, list[UUID]]]:
+    """Write who is who: merges, shared keys, keys, memberships; return what each merge moved."""
+    moved = [
+        (
+            merge,
+            await leads.merge(
+                session,
+                merge_id=new_id(),
+                winner=merge.winner,
+                loser=merge.loser,
+                submission_id=merge.submission_id,
+                rule=merge.rule,
+                because=merge.because,
+                versions=merge.versions,
+                now=now,
+            ),
+        )
+        for merge in batch.merges
+    ]
+    await leads.share_keys(session, batch.shared)
+    await leads.add_keys(session, [row for lead in batch.touched() for row in _key_rows(lead)])
+    await leads.add_memberships(
+        session,
+        [
+            {
+                "submission_id": arrived.submission_id,
+                "lead_id": lead.lead_id,
+                "rule": batch.decisions[arrived.submission_id].rule,
+                "because": batch.decisions[arrived.submission_id].because,
+                "since": now,
+            }
+            for lead in batch.touched()
+            for arrived in lead.arrived
+        ],
+    )
+    return moved
+
+
+async def save_leads(
+    session: AsyncSession,
+    batch: Recognised,
+    judgements: Sequence[Judgement],
+    *,
+    now: datetime,
+) -> None:
+    """Write what the leads are now, and what they did."""
+    changed = [lead for lead in batch.leads.values() if lead.arrived or lead.merged_into]
+    by_id = {judgement.lead.lead_id: judgement for judgement in judgements}
+    await leads.save(session, [lead_row(lead, by_id.get(lead.lead_id), now) for lead in changed])
+    await leads.save_facts(session, [row for lead in batch.touched() for row in _fact_rows(lead)])
+    arrived = [one for lead in batch.touched() for one in lead.arrived]
+    await leads.add_activities(session, [row for one in arrived for row in _activity_rows(one)])
+    await leads.add_consents(session, [row for one in arrived for row in _consent_rows(one)])
+
+
+def _key_rows(lead: Lead) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": key.kind,
+            "value": key.value,
+            "lead_id": lead.lead_id,
+            "status": "shared" if shared else "active",
+            "seen_at": lead.received_at,
+        }
+        for key, shared in lead.new_keys.items()
+    ]
+
+
+def _fact_rows(lead: Lead) -> list[dict[str, Any]]:
+    return [
+        {
+            "lead_id": lead.lead_id,
+            "type": fact.type,
+            "attributes_sha256": _fingerprint(fact.attributes),
+            "attributes": dict(fact.attributes),
+            "count": fact.count,
+            "first_at": fact.first_at,
+            "last_at": fact.last_at,
+        }
+        for fact in (lead.facts[key] for key in sorted(lead.touched_facts))
+    ]
+
+
+def _fingerprint(attributes: Mapping[str, str]) -> bytes:
+    return sha256(orjson.dumps(dict(attributes), option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _activity_rows(arrived: Arrived) -> list[dict[str, Any]]:
+    return [
+        {
+            "submission_id": arrived.submission_id,
+            "ordinal": ordinal,
+            "type": activity.type,
+            "occurred_at": at,
+            "attributes": activity.attributes,
+        }
+        for ordinal, (activity, at) in enumerate(arrived.activities())
+    ]
+
+
+def _consent_rows(arrived: Arrived) -> list[dict[str, Any]]:
+    evidence = arrived.content.evidence.model_dump(exclude_none=True)
+    return [
+        {
+            "submission_id": arrived.submission_id,
+            "ordinal": ordinal,
+            "purpose": consent.purpose,
+            "channel": consent.channel,
+            "granted": consent.granted,
+            "wording": consent.wording,
+            "received_at": arrived.received_at,
+            "evidence": evidence,
+        }
+        for ordinal, consent in enumerate(arrived.content.consents)
+    ]
+
+
+def lead_row(lead: Lead, judgement: Judgement | None, now: datetime) -> dict[str, Any]:
+    """Return a lead as its row; one that was merged away keeps its last judgement."""
+    evaluation = judgement.evaluation if judgement else None
+    explained = lead.evaluation or {}
+    return {
+        "id": lead.lead_id,
+        "merged_into": lead.merged_into,
+        "version": lead.version,
+        "sequence": lead.sequence,
+        "created_at": lead.created_at,
+        "updated_at": now,
+        "last_activity_at": lead.last_activity_at,
+        "is_test": lead.is_test,
+        "golden": lead.golden,
+        "custom": lead.custom,
+        "attribution": lead.attribution,
+        "consents": lead.consents,
+        "evaluation": lead.evaluation,
+        "score_total": evaluation.total if evaluation else explained.get("total", 0),
+        "score_fit": evaluation.fit if evaluation else explained.get("fit", 0),
+        "score_engagement": evaluation.engagement if evaluation else explained.get("engagement", 0),
+        "stage": lead.stage,
+        "temperature": lead.temperature,
+        "route": lead.route,
+        "route_rule": lead.route_rule,
+        "route_because": lead.route_because,
+        "team": lead.team,
+        "owner": lead.owner,
+        "track": lead.track,
+        "disqualified_reason": lead.disqualified_reason,
+        "sales_decision": lead.sales_decision,
+        "rescore_at": lead.rescore_at,
+    }

@@ -1,0 +1,126 @@
+"""The small queue of submissions that wait to be processed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadhub.domain.ids import SourceId, SubmissionId
+from leadhub.domain.submission import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A submission that a worker has taken, this being its n-th try."""
+
+    submission_id: SubmissionId
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A claimed submission with what came and the connection through which it came."""
+
+    submission_id: SubmissionId
+    received_at: datetime
+    content: Content
+    source_id: SourceId
+    source_name: str
+    channel: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Where a submission that was put aside came from."""
+
+    source_name: str
+    channel: str
+
+
+_CLAIM = text("""
+UPDATE pending_submission SET attempts = attempts + 1, due_at = :lease_until
+ WHERE submission_id IN (
+    SELECT submission_id FROM pending_submission
+     WHERE failed_at IS NULL AND due_at <= :now
+     ORDER BY due_at, submission_id
+     LIMIT :rows
+       FOR UPDATE SKIP LOCKED)
+RETURNING submission_id, attempts
+""")
+
+
+async def claim(session: AsyncSession, *, now: datetime, rows: int, lease: timedelta) -> list[Claimed]:
+    """Take up to `rows` due submissions, oldest first; their tries are counted before any work starts.
+
+    A claim is a lease: it moves the row's due time on, so what a killed worker held comes back by itself.
+    """
+    taken = await session.execute(_CLAIM, {"now": now, "lease_until": now + lease, "rows": rows})
+    return sorted((Claimed(*row) for row in taken.all()), key=lambda claimed: claimed.submission_id)
+
+
+# Locking the pending rows again makes a worker whose lease ran out, and whose batch another one is doing or has
+# done, find nothing: a submission is processed once.
+_LOAD = text("""
+WITH mine AS MATERIALIZED (
+    SELECT submission_id FROM pending_submission
+     WHERE submission_id = ANY (CAST(:ids AS uuid[])) AND failed_at IS NULL
+     ORDER BY submission_id
+       FOR UPDATE SKIP LOCKED)
+SELECT s.id, s.received_at, CAST(s.content AS text), s.source_id, c.name, c.channel, c.options
+  FROM mine JOIN submission AS s ON s.id = mine.submission_id JOIN source AS c ON c.id = s.source_id
+ ORDER BY s.id
+""")
+
+
+async def load(session: AsyncSession, ids: Sequence[SubmissionId]) -> list[Waiting]:
+    """Return those of the claimed submissions that are still to do, locked, in the order of receipt."""
+    rows = await session.execute(_LOAD, {"ids": list(ids)})
+    return [
+        Waiting(row[0], row[1], Content.model_validate_json(row[2]), row[3], row[4], row[5], row[6])
+        for row in rows.all()
+    ]
+
+
+_DONE = text("DELETE FROM pending_submission WHERE submission_id = ANY (CAST(:ids AS uuid[]))")
+
+
+async def done(session: AsyncSession, ids: Sequence[SubmissionId]) -> None:
+    """Take finished submissions out of the queue, in the transaction that did the work."""
+    await session.execute(_DONE, {"ids": list(ids)})
+
+
+_RETRY = text("UPDATE pending_submission SET due_at = :due_at, error = :error WHERE submission_id = :id")
+_PARK = text("""
+UPDATE pending_submission AS p SET failed_at = :now, error = :error
+  FROM submission AS s JOIN source AS c ON c.id = s.source_id
+ WHERE p.submission_id = :id AND p.failed_at IS NULL AND s.id = p.submission_id
+RETURNING c.name, c.channel
+""")
+
+
+async def retry(session: AsyncSession, submission_id: SubmissionId, *, due_at: datetime, error: str) -> None:
+    """Put a submission back for a later try."""
+    await session.execute(_RETRY, {"id": submission_id, "due_at": due_at, "error": error})
+
+
+async def park(session: AsyncSession, submission_id: SubmissionId, *, now: datetime, error: str) -> Parked | None:
+    """Put a submission aside as failed, visible and replayable; return where it came from, None if it was aside."""
+    row = (await session.execute(_PARK, {"id": submission_id, "now": now, "error": error})).one_or_none()
+    return Parked(*row) if row else None
+
+
+_REPLAY = text("""
+UPDATE pending_submission SET failed_at = NULL, error = NULL, attempts = 0, due_at = :now
+ WHERE failed_at IS NOT NULL AND (CAST(:id AS uuid) IS NULL OR submission_id = :id)
+""")
+
+
+async def replay(session: AsyncSession, *, now: datetime, submission_id: SubmissionId | None = None) -> int:
+    """Queue one parked submission, or all, again; return how many."""
+    result = await session.execute(_REPLAY, {"now": now, "id": submission_id})
+    count: int = result.rowcount  # type: ignore[attr-defined] # a CursorResult for any UPDATE; the stub says Result
+    return count

@@ -1,0 +1,166 @@
+"""The worker process: drain loops for what is due, and a schedule.
+
+PostgreSQL holds the work, so the loops need no queue: they claim, work, and wait for the next hint or a second. arq
+keeps the schedule only. When Redis goes away, arq ends; it is started again beside the loops, which go on by polling.
+"""
+
+import asyncio
+import signal
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from arq import cron
+from arq.connections import RedisSettings
+from arq.worker import Worker
+from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from leadhub import telemetry
+from leadhub.outbound import queue
+from leadhub.outbound.queue import Wakeup
+from leadhub.pipeline import housekeeping
+from leadhub.pipeline.deliver import Deliverer
+from leadhub.pipeline.playbook import ActivePlaybook
+from leadhub.pipeline.process import Processing, Unreachable, process_due
+from leadhub.pipeline.rescore import rescore_due
+from leadhub.resources import Ids, Resources, clock, open_resources
+from leadhub.settings import Settings
+from leadhub.store.engine import is_unavailable
+
+_log = telemetry.get_logger("worker")
+
+_POLL_SECONDS = 1.0
+"""The longest that work waits when its hint was lost."""
+_DRAINS = 2
+"""Batches under way in one worker: while one waits for PostgreSQL the other computes."""
+
+
+async def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; what is under way is finished first."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    async with open_resources(settings) as resources:
+        await run_until(resources, stop)
+
+
+async def run_until(resources: Resources, stop: asyncio.Event) -> None:
+    """Run every loop until `stop` is set."""
+    work = processing(resources)
+    playbook = ActivePlaybook(resources.sessions)
+    wakeup = Wakeup(resources.redis, queue.SUBMISSIONS, queue.DELIVERIES)
+    deliverer = Deliverer(resources, wakeup=wakeup)
+    background = [asyncio.create_task(wakeup.listen()), asyncio.create_task(_schedule(resources, work, playbook))]
+    _log.info("worker.started")
+    drains = [asyncio.create_task(_drain(work, playbook, wakeup, stop)) for _ in range(_DRAINS)]
+    try:
+        await asyncio.gather(*drains, deliverer.run(stop))
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        _log.info("worker.stopped")
+
+
+def processing(resources: Resources) -> Processing:
+    """Return what processing needs of a process's resources."""
+    settings = resources.settings
+    return Processing(
+        resources.sessions,
+        new_id=Ids(),
+        clock=clock,
+        public_url=settings.public_url.rstrip("/"),
+        batch_rows=settings.batch_rows,
+        lease=timedelta(seconds=settings.lease_seconds),
+        most_attempts=settings.processing_attempts,
+    )
+
+
+async def _drain(work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, stop: asyncio.Event) -> None:
+    """Process batch after batch; wait only when nothing is due."""
+    while not stop.is_set():
+        try:
+            outcome = await process_due(work, await playbook.current(now=work.clock()))
+        except Exception as error:
+            if not isinstance(error, Unreachable) and not is_unavailable(error):
+                raise
+            _log.warning("database.away", error_class=type(error.__cause__ or error).__name__)
+            await _pause(stop, _POLL_SECONDS)
+            continue
+        if outcome.deliveries:
+            wakeup.wake(queue.DELIVERIES)
+        if not outcome.claimed:
+            await _wait(wakeup, stop)
+
+
+async def _wait(wakeup: Wakeup, stop: asyncio.Event) -> None:
+    hint = asyncio.ensure_future(wakeup.wait(queue.SUBMISSIONS, at_most_seconds=_POLL_SECONDS))
+    stopped = asyncio.ensure_future(stop.wait())
+    _, waiting = await asyncio.wait({hint, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+async def _schedule(resources: Resources, work: Processing, playbook: ActivePlaybook) -> None:
+    """Keep arq's schedule going for ever; without Redis it pauses and nothing else does."""
+    await _at_start(resources.engine)
+    while True:
+        worker = _arq_worker(resources, work, playbook)
+        try:
+            await worker.async_run()
+        except (RedisError, OSError) as error:
+            _log.warning("schedule.paused", error_class=type(error).__name__)
+        finally:
+            with suppress(RedisError, OSError):
+                await worker.close()
+        await asyncio.sleep(5)
+
+
+async def _at_start(engine: AsyncEngine) -> None:
+    """Make partitions before the first daily run, unless PostgreSQL is away: then the schedule will."""
+    try:
+        await housekeeping.make_partitions(engine, now=clock())
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+
+
+def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook) -> Worker:
+    async def partitions(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        await housekeeping.make_partitions(resources.engine, now=clock())
+
+    async def purge(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        keep = timedelta(days=resources.settings.idempotency_days)
+        await housekeeping.purge_keys(resources.sessions, now=clock(), keep=keep)
+
+    async def rescore(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        while await rescore_due(work, await playbook.current(now=clock())):
+            pass
+
+    return Worker(
+        cron_jobs=[
+            cron(partitions, hour={3}, minute={17}),
+            cron(purge, minute={29}),
+            cron(rescore, second={5}),
+        ],
+        redis_settings=RedisSettings.from_dsn(resources.settings.redis_url),
+        queue_name="leadhub:jobs",
+        handle_signals=False,
+        poll_delay=0.25,
+        max_jobs=16,
+        keep_result=0,
+        max_tries=1,
+        job_completion_wait=20,
+        health_check_interval=10,
+        job_serializer=orjson.dumps,
+        job_deserializer=orjson.loads,
+    )
