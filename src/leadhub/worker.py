@@ -5,12 +5,14 @@ keeps the schedule only. When Redis goes away, arq ends; it is started again bes
 """
 
 import asyncio
+import random
 import signal
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import orjson
+import uvloop
 from arq import cron
 from arq.connections import RedisSettings
 from arq.worker import Worker
@@ -20,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from leadhub import telemetry
 from leadhub.outbound import queue
 from leadhub.outbound.queue import Wakeup
+from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline import housekeeping
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.playbook import ActivePlaybook
@@ -37,8 +40,13 @@ _DRAINS = 2
 """Batches under way in one worker: while one waits for PostgreSQL the other computes."""
 
 
-async def run_worker(settings: Settings) -> None:
+def run_worker(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; what is under way is finished first."""
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    telemetry.configure_logging(log_format=settings.log_format, level=settings.log_level)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -52,17 +60,35 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
     work = processing(resources)
     playbook = ActivePlaybook(resources.sessions)
     wakeup = Wakeup(resources.redis, queue.SUBMISSIONS, queue.DELIVERIES)
-    deliverer = Deliverer(resources, wakeup=wakeup)
     background = [asyncio.create_task(wakeup.listen()), asyncio.create_task(_schedule(resources, work, playbook))]
     _log.info("worker.started")
-    drains = [asyncio.create_task(_drain(work, playbook, wakeup, stop)) for _ in range(_DRAINS)]
     try:
-        await asyncio.gather(*drains, deliverer.run(stop))
+        async with _sender(resources.settings) as sender:
+            deliverer = Deliverer(
+                sessions=resources.sessions,
+                vault=resources.vault,
+                sender=sender,
+                wakeup=wakeup,
+                slots=resources.settings.delivery_slots,
+                new_id=Ids(),
+                clock=clock,
+                jitter=random.random,
+            )
+            drains = (_drain(work, playbook, wakeup, stop) for _ in range(_DRAINS))
+            await asyncio.gather(*drains, deliverer.run(stop))
     finally:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         _log.info("worker.stopped")
+
+
+def _sender(settings: Settings) -> WebhookSender:
+    return WebhookSender(
+        allowed_networks=settings.outbound_networks,
+        connect_seconds=settings.delivery_connect_seconds,
+        total_seconds=settings.delivery_total_seconds,
+    )
 
 
 def processing(resources: Resources) -> Processing:
