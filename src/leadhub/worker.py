@@ -30,7 +30,7 @@ from leadhub.pipeline.process import Processing, Unreachable, process_due
 from leadhub.pipeline.rescore import rescore_due
 from leadhub.resources import Ids, Resources, clock, open_resources
 from leadhub.settings import Settings
-from leadhub.store.engine import is_unavailable
+from leadhub.store.outage import is_outage
 
 _log = telemetry.get_logger("worker")
 
@@ -110,10 +110,9 @@ async def _drain(work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, sto
     while not stop.is_set():
         try:
             outcome = await process_due(work, await playbook.current(now=work.clock()))
-        except Exception as error:
-            if not isinstance(error, Unreachable) and not is_unavailable(error):
-                raise
-            _log.warning("database.away", error_class=type(error.__cause__ or error).__name__)
+        except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
+            away = isinstance(error, Unreachable) or is_outage(error)
+            _log.error("database.away" if away else "drain.fault", error_class=type(error.__cause__ or error).__name__)
             await _pause(stop, _POLL_SECONDS)
             continue
         if outcome.deliveries:
@@ -156,7 +155,7 @@ async def _at_start(engine: AsyncEngine) -> None:
     try:
         await housekeeping.make_partitions(engine, now=clock())
     except Exception as error:
-        if not is_unavailable(error):
+        if not is_outage(error):
             raise
 
 

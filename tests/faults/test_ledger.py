@@ -39,6 +39,7 @@ class Ledger:
     refusals: int = 0
     surprises: list[int] = field(default_factory=list)
     stop: bool = False
+    progress: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def send(client: httpx2.AsyncClient, path: str, ledger: Ledger, prefix: str) -> None:
@@ -58,6 +59,7 @@ async def send(client: httpx2.AsyncClient, path: str, ledger: Ledger, prefix: st
                 continue
             if answer.status_code == 202:
                 ledger.acknowledged[key] = answer.json()["id"]
+                ledger.progress.set()
             elif answer.status_code == 503:
                 ledger.refusals += 1
                 await asyncio.sleep(0.1)
@@ -71,7 +73,8 @@ async def more(ledger: Ledger, count: int) -> None:
     goal = len(ledger.acknowledged) + count
     async with asyncio.timeout(60):
         while len(ledger.acknowledged) < goal:
-            await asyncio.sleep(0.02)
+            ledger.progress.clear()
+            await ledger.progress.wait()
 
 
 def faults(running: Deployment) -> list[Callable[[], None]]:

@@ -24,7 +24,8 @@ from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import Contention, NewId, recognise
 from leadhub.pipeline.saving import save_identity, save_leads
 from leadhub.store import events, pending
-from leadhub.store.engine import Sessions, driver_error, is_contention, is_unavailable
+from leadhub.store.engine import Sessions
+from leadhub.store.outage import driver_error, is_contention, is_outage
 from leadhub.store.pending import Claimed
 
 _log = telemetry.get_logger("process")
@@ -84,7 +85,7 @@ async def process_due(work: Processing, playbook: CompiledPlaybook) -> Outcome:
         with telemetry.PROCESS_SECONDS.time():
             outcome = await _process(work, playbook, claimed)
     except Exception as error:
-        if is_unavailable(error):
+        if is_outage(error):
             raise Unreachable from error
         raise
     outcome.claimed = len(claimed)
@@ -105,7 +106,7 @@ async def _process(work: Processing, playbook: CompiledPlaybook, claimed: Sequen
     try:
         return outcome + await _together(work, playbook, ready)
     except Exception as error:  # whatever a batch may raise, each submission gets its own chance
-        if is_unavailable(error):
+        if is_outage(error):
             raise
         if len(ready) == 1:
             return outcome + await _alone_failed(work, ready[0], error)
@@ -113,7 +114,7 @@ async def _process(work: Processing, playbook: CompiledPlaybook, claimed: Sequen
         try:
             outcome += await _together(work, playbook, [one])
         except Exception as error:
-            if is_unavailable(error):
+            if is_outage(error):
                 raise
             outcome += await _alone_failed(work, one, error)
     return outcome
