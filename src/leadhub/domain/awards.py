@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from leadhub.domain.context import Context, NextChange, Scope, days, earliest, idle_time
 from leadhub.domain.facts import Query, compile_query, later
 from leadhub.domain.model import Fact
 from leadhub.domain.playbook_conditions import EventCondition, IdleSinceCondition
 from leadhub.domain.playbook_rules import Decay, Rule
 from leadhub.domain.playbook_values import duration_text
-from leadhub.domain.predicates import Context, NextChange, Scope, compile_condition, earliest, idle_time
+from leadhub.domain.predicates import compile_condition
+
+Units = Callable[[Sequence[Fact]], Iterator[tuple[int, datetime]]]
+"""What facts are worth: how many awards, and from when each ages."""
 
 _NOTHING = timedelta(0)
 
@@ -25,9 +29,11 @@ class Award:
 
     rule: str
     """Group and id: "fit.title"."""
-    points: Callable[[Context], int]
-    because: Callable[[Context], str]
-    """Why it gives what it gives, or why nothing."""
+    answer: Callable[[Context], int | None]
+    """The points; for a rule that gives `once` points, whether it does."""
+    once: int | None
+    because: Callable[[Context, int], str]
+    """Why it gives so many points, or why none."""
     possible: int
     """The points of one award (of the first tier): what an explanation shows for a rule that gave nothing."""
     changes: NextChange | None
@@ -50,16 +56,16 @@ def compile_rule(rule: Rule, group: str, decay: Decay | None, scope: Scope) -> A
 def _once(name: str, rule: Rule, scope: Scope) -> Award:
     """Compile a rule that gives its points when its condition holds."""
     predicate, points = compile_condition(rule.when, scope), rule.points or 0
-    holds = predicate.holds
     is_event = isinstance(rule.when, EventCondition)
 
-    def because(context: Context) -> str:
+    def because(context: Context, won: int) -> str:
         reason = predicate.because(context)
-        return f"{reason}, counts once" if is_event and holds(context) else reason
+        return f"{reason}, counts once" if is_event and won else reason
 
     return Award(
         rule=name,
-        points=lambda context: points if holds(context) else 0,
+        answer=predicate.holds,
+        once=points,
         because=because,
         possible=points,
         changes=predicate.changes,
@@ -85,11 +91,11 @@ def _tiers(name: str, rule: Rule, tiers: dict[timedelta, int], since: str) -> Aw
     def passed(context: Context) -> timedelta:
         return max(context.now - start(context), _NOTHING) if from_creation else idle_time(context)
 
-    def because(context: Context) -> str:
+    def because(context: Context, _: int) -> str:
         time = passed(context)
         reached = bisect_right(steps, time)
         next_step = f"{duration_text(steps[reached - 1])} reached" if reached else f"{duration_text(steps[0])} is next"
-        return f"{'here' if from_creation else 'idle'} {time // timedelta(days=1)} days, {next_step}"
+        return f"{'here' if from_creation else 'idle'} {days(time // timedelta(days=1))}, {next_step}"
 
     def changes(context: Context) -> datetime | None:
         reached = bisect_right(steps, passed(context))
@@ -101,7 +107,8 @@ def _tiers(name: str, rule: Rule, tiers: dict[timedelta, int], since: str) -> Aw
 
     return Award(
         rule=name,
-        points=lambda context: points_by_step[bisect_right(steps, passed(context))],
+        answer=lambda context: points_by_step[bisect_right(steps, passed(context))],
+        once=None,
         because=because,
         possible=tiers[steps[0]],
         changes=changes,
@@ -111,38 +118,53 @@ def _tiers(name: str, rule: Rule, tiers: dict[timedelta, int], since: str) -> Aw
 
 def _counted(name: str, rule: Rule, query: Query, decay: Decay | None, scope: Scope) -> Award:
     """Compile a rule that counts activities, or whose points fade with the age of the activity."""
-    points, units = rule.points or 0, _units(rule, query)
+    points, units, select = rule.points or 0, _units(rule, query), query.select
 
-    def percent(context: Context) -> int:
-        found = query.select(context.facts, context.now)
-        if decay is None:
-            return 100 * sum(times for times, _ in units(found))
-        return sum(times * weight(decay, context.now - at) for times, at in units(found))
+    def fading(context: Context, decay: Decay) -> int:
+        found = units(select(context.facts, context.now))
+        percent = sum(times * weight(decay, context.now - at) for times, at in found)
+        return capped(half_up(points * percent), rule.max_points)
 
-    def total(context: Context) -> int:
-        return capped(half_up(points * percent(context)), rule.max_points)
+    def whole(context: Context) -> int:
+        found = select(context.facts, context.now)
+        return capped(points * _times(rule, query, found), rule.max_points) if found else 0
 
-    def because(context: Context) -> str:
-        found = query.select(context.facts, context.now)
-        whole = capped(points * sum(times for times, _ in units(found)), rule.max_points)
-        if not whole:
-            return query.missing(found)
-        return query.words(found, scope.zone) + _remarks(rule, whole, total(context))
+    def because(context: Context, won: int) -> str:
+        found, most = select(context.facts, context.now), won if decay is None else whole(context)
+        return query.words(found, scope.zone) + _remarks(rule, most, won) if most else query.missing(found)
+
+    return Award(
+        rule=name,
+        answer=whole if decay is None else lambda context: fading(context, decay),
+        once=None,
+        because=because,
+        possible=points,
+        changes=_counted_changes(rule, query, units, decay),
+        passing=lambda _: f"{rule.id} fades" if decay is not None else _older(rule),
+    )
+
+
+def _counted_changes(rule: Rule, query: Query, units: Units, decay: Decay | None) -> NextChange | None:
+    """Return when the next activity leaves the window or loses a share of its points."""
+    if decay is None and query.condition.within is None:
+        return None
+    leaves = query.next_out if rule.per or rule.each else query.ends
 
     def changes(context: Context) -> datetime | None:
-        counts = bool(rule.per or rule.each)
-        out = (query.next_out if counts else query.ends)(context.facts, context.now)
-        found = query.select(context.facts, context.now)
-        steps = (next_step(decay, at, context.now) for _, at in units(found)) if decay else ()
-        return earliest((out, *steps))
+        found = units(query.select(context.facts, context.now)) if decay else ()
+        steps = (next_step(decay, at, context.now) for _, at in found) if decay else ()
+        return earliest((leaves(context.facts, context.now), *steps))
 
-    timed = decay is not None or query.condition.within is not None
-    passing = f"{rule.id} fades" if decay is not None else _older(rule)
-    return Award(name, total, because, points, changes if timed else None, lambda _: passing)
+    return changes
 
 
-Units = Callable[[Sequence[Fact]], Iterator[tuple[int, datetime]]]
-"""What facts are worth: how many awards, and from when each ages."""
+def _times(rule: Rule, query: Query, found: Sequence[Fact]) -> int:
+    """Return how many awards facts are worth while nothing fades."""
+    if (per := rule.per) is not None:
+        return len({fact.attributes.get(per) for fact in found})
+    if rule.each:
+        return sum([_apart(fact, rule.cooldown) for fact in found])
+    return 1 if query.count(found) >= query.condition.at_least else 0
 
 
 def _units(rule: Rule, query: Query) -> Units:

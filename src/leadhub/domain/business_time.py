@@ -7,6 +7,7 @@ which the clocks change has an hour more or less and nobody is owed or robbed of
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,7 @@ def parse_week(days: Mapping[str, Sequence[str]]) -> WeekHours:
             week[day] += [_span(span) for span in spans]
     for name, hours in zip(_DAYS, week, strict=True):
         hours.sort()
-        if any(before[1] > after[0] for before, after in zip(hours, hours[1:], strict=False)):
+        if any(before[1] > after[0] for before, after in pairwise(hours)):
             raise ValueError(f"the hours of {name} overlap")
     return tuple(map(tuple, week))
 
@@ -81,9 +82,7 @@ def _instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     return (midnight + timedelta(minutes=minutes % _MIDNIGHT)).replace(tzinfo=zone).astimezone(UTC)
 
 
-def due(
-    week: WeekHours, zone: ZoneInfo, holidays: Collection[date], *, now: datetime, after: timedelta
-) -> datetime:
+def due(week: WeekHours, zone: ZoneInfo, holidays: Collection[date], *, now: datetime, after: timedelta) -> datetime:
     """Return the instant, in UTC, at which so much open time has passed since now.
 
     Time promised until closing is due at closing, not the next morning. `week` must be open at some time.

@@ -254,6 +254,8 @@ class FailureData(_Part):
 
 
 class _Event(_Part):
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     type: str
     timestamp: AwareDatetime = Field(description="When it happened, which may be well before it is delivered.")
 

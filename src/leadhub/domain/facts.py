@@ -21,6 +21,7 @@ from leadhub.domain.playbook_values import duration_text
 FactsByType = Mapping[str, Sequence[Fact]]
 Expand = Callable[[Sequence[str | float]], tuple[str | float, ...]]
 """Replaces `$lists` by their values."""
+Select = Callable[[FactsByType, datetime], Sequence[Fact]]
 
 _NONE: Final[tuple[Fact, ...]] = ()
 
@@ -29,10 +30,11 @@ def by_type(facts: Sequence[Fact]) -> dict[str, list[Fact]]:
     """Group facts by their type."""
     grouped: dict[str, list[Fact]] = {}
     for fact in facts:
-        if fact.type in grouped:
-            grouped[fact.type].append(fact)
+        name = fact.type
+        if name in grouped:
+            grouped[name].append(fact)
         else:
-            grouped[fact.type] = [fact]
+            grouped[name] = [fact]
     return grouped
 
 
@@ -50,34 +52,18 @@ class Query:
 
     condition: EventCondition
     types: tuple[str, ...]
-    matches: Callable[[Fact], bool] | None
-    """Whether a fact has the attributes of `where`; None when every fact has."""
-
-    def select(self, facts: FactsByType, now: datetime) -> Sequence[Fact]:
-        """Return the facts that count at an instant."""
-        types = self.types
-        found: Sequence[Fact]
-        if len(types) == 1:
-            found = facts.get(types[0], _NONE)
-        else:
-            found = [fact for name in types if name in facts for fact in facts[name]]
-        if found and self.matches is not None:
-            matches = self.matches
-            found = [fact for fact in found if matches(fact)]
-        if found and (within := self.condition.within) is not None:
-            # now - last_at, not last_at + within: the difference of two instants cannot overflow.
-            found = [fact for fact in found if now - fact.last_at < within]
-        return found
+    select: Select
+    """The facts that count at an instant."""
+    window: str
+    """The window in words: " in 90d", or nothing."""
+    always: bool
+    """Whether every fact of these types counts, whatever its age and attributes."""
 
     def count(self, found: Sequence[Fact]) -> int:
         """Return how many (different) activities selected facts stand for."""
         if (distinct := self.condition.distinct) is not None:
             return len({fact.attributes.get(distinct) for fact in found})
-        return sum(fact.count for fact in found)
-
-    def holds(self, facts: FactsByType, now: datetime) -> bool:
-        """Return whether the lead did it often enough."""
-        return self.count(self.select(facts, now)) >= self.condition.at_least
+        return sum([fact.count for fact in found])
 
     def ends(self, facts: FactsByType, now: datetime) -> datetime | None:
         """Return when the condition stops holding if nothing happens; time alone never makes it hold."""
@@ -104,27 +90,27 @@ class Query:
 
     def words(self, found: Sequence[Fact], zone: ZoneInfo) -> str:
         """Return what was found, for people: "2 content_downloaded in 90d, last 2025-03-10"."""
-        newest = max(fact.last_at for fact in found)
+        newest = max([fact.last_at for fact in found])
         return f"{self._amount(str(self.count(found)), found)}, last {day(newest, zone)}"
 
     def _amount(self, count: str, found: Sequence[Fact]) -> str:
-        names = " or ".join(name for name in self.types if any(fact.type == name for fact in found))
+        names = self.types[0]
+        if len(self.types) > 1:
+            seen = {fact.type for fact in found}
+            names = " or ".join([name for name in self.types if name in seen])
         different = f" by {self.condition.distinct}" if self.condition.distinct else ""
-        return f"{count} {names}{different}{self._window()}"
+        return f"{count} {names}{different}{self.window}"
 
     def missing(self, found: Sequence[Fact]) -> str:
         """Return what is missing: "no webinar_attended", "2 of 5 email_opened by message_id in 90d"."""
         if found:
             return self._amount(f"{self.count(found)} of {self.condition.at_least}", found)
         names = " or ".join(self.types[:3]) + (" or …" if len(self.types) > 3 else "")
-        return f"no {names}{self._where()}{self._window()}"
+        return f"no {names}{self._where()}{self.window}"
 
     def _where(self) -> str:
         parts = (f"{name} {_membership_words(member)}" for name, member in self.condition.where.items())
         return " with " + " and ".join(parts) if self.condition.where else ""
-
-    def _window(self) -> str:
-        return f" in {duration_text(self.condition.within)}" if self.condition.within else ""
 
 
 def _last_at(fact: Fact) -> datetime:
@@ -147,20 +133,50 @@ def _membership_words(member: Membership) -> str:
 def compile_query(condition: EventCondition, expand: Expand) -> Query:
     """Make an event condition ready to be asked."""
     types = tuple(dict.fromkeys(str(name) for name in expand(condition.event)))
-    tests = [_attribute_test(name, member, expand) for name, member in condition.where.items()]
-    if not tests:
-        return Query(condition, types, None)
-    if len(tests) == 1:
-        return Query(condition, types, tests[0])
-    return Query(condition, types, lambda fact: all(test(fact) for test in tests))
+    select = _of_types(types)
+    for name, member in condition.where.items():
+        select = _with_attribute(select, name, member, expand)
+    if condition.within is not None:
+        select = _recent(select, condition.within)
+    window = f" in {duration_text(condition.within)}" if condition.within else ""
+    return Query(condition, types, select, window, always=not condition.where and condition.within is None)
 
 
-def _attribute_test(name: str, member: Membership, expand: Expand) -> Callable[[Fact], bool]:
+# Each of these runs once a rule and lead, so each is one flat loop and skips what is empty.
+
+
+def _of_types(types: Sequence[str]) -> Select:
+    if len(types) == 1:
+        (only,) = types
+        return lambda facts, _: facts.get(only, _NONE)
+    wanted = frozenset(types)
+
+    def select(facts: FactsByType, _: datetime) -> Sequence[Fact]:
+        if wanted.isdisjoint(facts):
+            return _NONE
+        return [fact for name in types if name in facts for fact in facts[name]]
+
+    return select
+
+
+def _with_attribute(before: Select, name: str, member: Membership, expand: Expand) -> Select:
     wanted = member.in_ is not None
     values = frozenset(str(value).casefold() for value in expand(member.in_ or member.not_in or ()))
 
-    def test(fact: Fact) -> bool:
-        value = fact.attributes.get(name)
-        return (value is not None and value.casefold() in values) is wanted
+    def select(facts: FactsByType, now: datetime) -> Sequence[Fact]:
+        found = before(facts, now)
+        # No value is empty, so what lacks the attribute is in no list.
+        return found and [fact for fact in found if (fact.attributes.get(name, "").casefold() in values) is wanted]
 
-    return test
+    return select
+
+
+def _recent(before: Select, within: timedelta) -> Select:
+    def select(facts: FactsByType, now: datetime) -> Sequence[Fact]:
+        found = before(facts, now)
+        if not found:
+            return _NONE
+        edge = now - within
+        return [fact for fact in found if fact.last_at > edge]
+
+    return select

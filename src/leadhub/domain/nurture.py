@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from leadhub.domain.context import Context, NextChange, Scope
 from leadhub.domain.facts import day
 from leadhub.domain.model import ConsentState, Route, TrackDecision
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_followup import Nurture
-from leadhub.domain.predicates import Context, Ladder, NextChange, Scope
+from leadhub.domain.predicates import Ladder
 
 LIFTED_BY_CONSENT: Final = frozenset({"unsubscribed"})
 """Suppressions that a newer consent ends. A bounce, a complaint or an erasure stays, whatever a form says later."""
@@ -52,7 +53,7 @@ def compile_tracks(playbook: Playbook, scope: Scope) -> Tracks:
 
 def _forbidden(nurture: Nurture, context: Context) -> Callable[[Context, Scope], str] | None:
     """Return why nobody may write to the lead, as a text yet to be made; None if one may."""
-    if not context.contactable:
+    if not context.view.contactable:
         return lambda _, __: "no_contact: there is no way to contact them"
     required = nurture.requires
     consent = newest_consent(context.view.consents, required.purpose, required.channel) if required else None
@@ -67,8 +68,13 @@ def _forbidden(nurture: Nurture, context: Context) -> Callable[[Context, Scope],
 
 def newest_consent(consents: tuple[ConsentState, ...], purpose: str, channel: str) -> ConsentState | None:
     """Return the newest decision for a purpose and channel; of two at one instant, the refusal."""
-    matching = (one for one in consents if one.purpose == purpose and one.channel == channel)
-    return max(matching, key=lambda one: (one.at, not one.granted), default=None)
+    newest: ConsentState | None = None
+    for one in consents:
+        if one.purpose != purpose or one.channel != channel:
+            continue
+        if newest is None or one.at > newest.at or (one.at == newest.at and not one.granted):
+            newest = one
+    return newest
 
 
 def _lifted(name: str, consent: ConsentState | None, context: Context) -> bool:

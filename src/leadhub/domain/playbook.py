@@ -14,20 +14,10 @@ from leadhub.domain.model import Stage, Temperature
 from leadhub.domain.playbook_conditions import AfterSignals, Condition, SignalCondition, walk
 from leadhub.domain.playbook_followup import Feedback, Nurture
 from leadhub.domain.playbook_lists import distinct, first_match
+from leadhub.domain.playbook_part import Loc, Part, complain
 from leadhub.domain.playbook_people import Calendar, Promise, Routing, Team, Territory, ZoneName
 from leadhub.domain.playbook_rules import Disqualification, Scoring, StageEntry, TemperatureEntry
-from leadhub.domain.playbook_values import (
-    Attribute,
-    Duration,
-    EventType,
-    FieldName,
-    Id,
-    Loc,
-    Part,
-    PlainValue,
-    Word,
-    complain,
-)
+from leadhub.domain.playbook_values import Attribute, Duration, EventType, FieldName, Id, PlainValue, PlainValues, Word
 
 
 class Metadata(Part):
@@ -100,7 +90,7 @@ class Playbook(Part):
     api_version: Literal["leadhub/v1"] = Field(alias="apiVersion")
     kind: Literal["Playbook"]
     metadata: Metadata
-    vocab: dict[Id, Annotated[tuple[PlainValue, ...], Field(min_length=1, max_length=20_000)]] = Field(default_factory=dict)
+    vocab: dict[Id, PlainValues] = Field(default_factory=dict)
     disqualify: Annotated[tuple[Disqualification, ...], Field(max_length=500), distinct("id")] = ()
     scoring: Scoring
     frameworks: dict[Id, Annotated[dict[Id, AfterSignals], Field(min_length=1)]] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter, ValidationError
 
 from leadhub.domain import fields
+from leadhub.domain.model import Stage
 from leadhub.domain.playbook import Playbook, conditions_in
 from leadhub.domain.playbook_conditions import (
     AllCondition,
@@ -25,11 +26,11 @@ from leadhub.domain.playbook_conditions import (
     SourceCondition,
     mismatch,
 )
+from leadhub.domain.playbook_part import Loc
 from leadhub.domain.playbook_people import Routing, ToTeam
 from leadhub.domain.playbook_rules import Group, Rule, Scoring, StageEntry
-from leadhub.domain.playbook_values import TERRITORY, Loc, Names, resolve_field
-from leadhub.domain.model import Stage
-from leadhub.domain.words import fold
+from leadhub.domain.playbook_values import TERRITORY, Names, resolve_field
+from leadhub.domain.words import words_of
 
 Finding = tuple[Loc, str]
 """Where in the document, and what."""
@@ -217,8 +218,7 @@ def _odd_lists(playbook: Playbook) -> Iterator[Finding]:
         listed = {part[1:] for part in _values_of(condition) if isinstance(part, str) and part.startswith("$")}
         used |= listed
         for name in sorted(listed) if isinstance(condition, FieldCondition) and condition.words else ():
-            short = [word for word in playbook.vocab.get(name, ()) if any(len(one) == 1 for one in fold(str(word)).split())]
-            if short:
+            if short := [word for word in playbook.vocab[name] if len(words_of(str(word))) == 3]:
                 yield ("vocab", name), f"one-letter words match more than they should: {', '.join(map(str, short[:3]))}"
     for name in playbook.vocab:
         if name not in used:

@@ -13,21 +13,17 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Stri
 
 from leadhub.domain import fields
 from leadhub.domain.model import Route, Stage, Temperature
+from leadhub.domain.playbook_part import Loc, Part, complain, complaint, did_you_mean
 from leadhub.domain.playbook_values import (
     Attribute,
     Duration,
     EventTypes,
     FieldName,
     FrameworkName,
-    Loc,
     Number,
-    Part,
     ScoreName,
     SignalName,
     Values,
-    complain,
-    complaint,
-    did_you_mean,
     resolve_field,
 )
 

@@ -6,7 +6,8 @@ from pydantic import Field, StrictInt
 
 from leadhub.domain.playbook_conditions import AfterFeedback, AfterRoute
 from leadhub.domain.playbook_lists import distinct, first_match
-from leadhub.domain.playbook_values import Duration, EventType, FieldName, Id, Part, PlainValue, TrackName
+from leadhub.domain.playbook_part import Part
+from leadhub.domain.playbook_values import Duration, EventType, FieldName, Id, PlainValue, TrackName
 
 
 class Acceptance(Part):

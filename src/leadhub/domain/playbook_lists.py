@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from leadhub.domain.playbook_values import Loc, complain, details_of, raise_details
+from leadhub.domain.playbook_part import Loc, complain, details_of, raise_details
 
 MOST_ENTRIES: Final = 500
 Check = Callable[[Sequence[Any]], Iterator[tuple[Loc, str]]]

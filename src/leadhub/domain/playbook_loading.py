@@ -13,7 +13,8 @@ from leadhub.domain.documents import Document, Path, Position
 from leadhub.domain.errors import FieldError, InvalidDocument, NotFound
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_checks import Sections
-from leadhub.domain.playbook_values import Loc, Names
+from leadhub.domain.playbook_part import Loc
+from leadhub.domain.playbook_values import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def _path(document: Document, loc: Loc) -> Path:
 
 def shipped_names() -> tuple[str, ...]:
     """Return the names of the playbooks that come with LeadHub."""
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in _folder().iterdir() if entry.name.endswith(".yaml")))
+    files = (entry.name for entry in _folder().iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml")))
 
 
 def shipped(name: str) -> str:

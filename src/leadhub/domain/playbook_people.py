@@ -9,19 +9,16 @@ from pydantic import AfterValidator, Discriminator, Field, StrictBool, StrictInt
 from leadhub.domain.business_time import WeekHours, parse_week
 from leadhub.domain.playbook_conditions import AfterStage
 from leadhub.domain.playbook_lists import distinct, first_match
+from leadhub.domain.playbook_part import Part, complain, complaint, did_you_mean
 from leadhub.domain.playbook_values import (
     CalendarName,
     Duration,
     Id,
-    Part,
     Percent,
     PromiseName,
     TeamName,
     TeamOrTerritory,
     Word,
-    complain,
-    complaint,
-    did_you_mean,
 )
 
 
@@ -30,7 +27,8 @@ def _known_zone(name: str) -> str:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         # OSError: the name of a folder of zones, such as "Europe".
-        raise complaint(f"unknown time zone '{name}'{did_you_mean(name, available_timezones())}") from None
+        near = sorted(zone for zone in available_timezones() if zone[:2] == name[:2])
+        raise complaint(f"unknown time zone '{name}'{did_you_mean(name, near)}") from None
     return name
 
 

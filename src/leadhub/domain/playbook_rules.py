@@ -17,7 +17,8 @@ from leadhub.domain.playbook_conditions import (
     known_at,
 )
 from leadhub.domain.playbook_lists import distinct
-from leadhub.domain.playbook_values import Attribute, Duration, Id, Loc, Part, Percent, Points, complain, complaint
+from leadhub.domain.playbook_part import Loc, Part, complain, complaint
+from leadhub.domain.playbook_values import Attribute, Duration, Id, Percent, Points
 
 
 class Disqualification(Part):
@@ -125,13 +126,14 @@ class Scoring(Part):
 
     clamp: Clamp = Clamp()
     rounding: Literal["half_up"] = "half_up"
-    """Halves away from zero, once a rule: 18.5 → 19, −18.5 → −19."""
+    """Halves away from zero, once a rule: 18.5 → 19, and -18.5 → -19."""
     groups: dict[Id, Group] = Field(min_length=1, max_length=20)
 
     @model_validator(mode="after")
     def _total_is_the_sum(self) -> Self:
         if "total" in self.groups:
-            complain("Scoring", [(("groups", "total"), "'total' is the sum of the groups; call this group differently")])
+            detail = "'total' is the sum of the groups; call this group differently"
+            complain("Scoring", [(("groups", "total"), detail)])
         return self
 
 

@@ -32,9 +32,7 @@ def run_document_tests(playbook: Playbook) -> list[Failure]:
     if not playbook.tests:
         return []
     compiled = compile_playbook(playbook)
-    return [
-        Failure(example.name, detail) for example in playbook.tests for detail in _differences(compiled, example)
-    ]
+    return [Failure(example.name, detail) for example in playbook.tests for detail in _differences(compiled, example)]
 
 
 def _differences(compiled: CompiledPlaybook, example: Example) -> Iterator[str]:

@@ -6,36 +6,26 @@ Python code builds has no context and is trusted.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
-from typing import Annotated, Any, Final, NoReturn, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     PlainSerializer,
     StrictBool,
     StrictFloat,
     StrictInt,
     StringConstraints,
-    ValidationError,
     ValidationInfo,
     WithJsonSchema,
-    model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
-from rapidfuzz import fuzz, process
 
 from leadhub.domain import fields
-
-Loc = tuple[str | int, ...]
-"""Keys and indexes below the part that is being validated."""
+from leadhub.domain.playbook_part import complaint, did_you_mean
 
 TERRITORY: Final = "territory"
 """In place of a team's name: the team whose territory the lead is in."""
@@ -51,10 +41,6 @@ _DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
 _LONGEST = timedelta(days=3660)
 _CUSTOM = "custom."
 _LONGEST_WORD: Final = 200
-MOST_FINDINGS: Final = 1000
-"""Of one part of a document; whoever has more begins with these."""
-_MOST_COMPARED: Final = 200
-"""A document full of unknown names must not cost their number squared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,101 +65,6 @@ class Names:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a suggestion to put behind a complaint, or nothing.
-
-    >>> did_you_mean("employes", ["employees", "email"])
-    "; did you mean 'employees'?"
-    """
-    near = process.extractOne(word.lower(), islice(known, _MOST_COMPARED), scorer=fuzz.ratio, score_cutoff=60)
-    return f"; did you mean '{near[0]}'?" if near else ""
-
-
-def complaint(detail: str) -> PydanticCustomError:
-    """Return the error of one value; pydantic adds where it stands."""
-    return PydanticCustomError("playbook", "{detail}", {"detail": detail})
-
-
-def details_of(
-    found: ValidationError | Sequence[tuple[Loc, str]], keys: Sequence[str] = ()
-) -> list[InitErrorDetails]:
-    """Return findings in the form in which pydantic raises several at once; `keys` are those that the part knows."""
-    if isinstance(found, ValidationError):
-        errors = ((*_in_plain_words(one, keys), one["loc"]) for one in found.errors(include_url=False))
-    else:
-        errors = (("playbook", detail, loc) for loc, detail in found)
-    return [
-        InitErrorDetails(type=PydanticCustomError(kind, "{detail}", {"detail": detail}), loc=loc, input=None)
-        for kind, detail, loc in islice(errors, MOST_FINDINGS)
-    ]
-
-
-def raise_details(title: str, details: list[InitErrorDetails]) -> NoReturn:
-    """Raise several findings; pydantic adds where the part stands that they are of."""
-    raise ValidationError.from_exception_data(title, details)
-
-
-def complain(title: str, complaints: Sequence[tuple[Loc, str]]) -> None:
-    """Raise several findings of one part at once, each with its place below that part; none, no error."""
-    if complaints:
-        raise_details(title, details_of(complaints))
-
-
-class Part(BaseModel):
-    """A part of a playbook: immutable, and every key must be known."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
-    )
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _suggest_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Name the likely key beside an unknown one, without losing the other findings of this part."""
-        try:
-            return handler(data)
-        except ValidationError as error:
-            keys = [spec.alias or name for name, spec in cls.model_fields.items()]
-            raise_details(cls.__name__, details_of(error, keys))
-
-
-_PLAIN_WORDS: Final[Mapping[str, str]] = {
-    "model_type": "a mapping of keys and values is expected here",
-    "model_attributes_type": "a mapping of keys and values is expected here",
-    "dict_type": "a mapping of keys and values is expected here",
-    "tuple_type": "a list is expected here: [one, two]",
-    "string_type": "text is expected here",
-    "int_type": "a whole number is expected here",
-    "bool_type": "true or false is expected here",
-    "string_pattern_mismatch": "a name is made of letters, digits, - and _",
-}
-
-
-def _in_plain_words(error: ErrorDetails, keys: Sequence[str]) -> tuple[str, str]:
-    """Return the kind and the text of a finding, in the words of playbooks instead of pydantic's.
-
-    Runs once at each part around a finding, so what is in plain words already stays as it is.
-    """
-    match error["type"]:
-        case "playbook" | "unknown_key" as done:
-            return done, error["msg"]
-        case "extra_forbidden":
-            key = str(error["loc"][-1])
-            return "unknown_key", f"unknown key '{key}'{did_you_mean(key, keys)}"
-        case "missing":
-            return "playbook", f"'{error['loc'][-1]}' is required"
-        case "enum" | "literal_error":
-            expected = str(error["ctx"]["expected"])
-            near = did_you_mean(str(error["input"]), re.findall("'([^']+)'", expected))
-            return "playbook", f"must be {expected}{near}"
-        case "too_long":
-            return "playbook", f"at most {error['ctx']['max_length']} entries"
-        case "too_short":
-            return "playbook", f"at least {error['ctx']['min_length']} entries"
-        case other:
-            return "playbook", _PLAIN_WORDS.get(other) or error["msg"].replace("Input should be", "must be")
 
 
 def parse_duration(written: Any) -> timedelta:
@@ -300,6 +191,7 @@ Number = Annotated[StrictInt | StrictFloat, BeforeValidator(_number)]
 PlainValue = Annotated[Word | StrictInt | StrictFloat | StrictBool, BeforeValidator(_plain_value)]
 """One word, number, yes or no."""
 Value = Annotated[PlainValue, AfterValidator(_known_list)]
+PlainValues = Annotated[tuple[PlainValue, ...], Field(min_length=1, max_length=20_000)]
 Values = Annotated[tuple[Value, ...], BeforeValidator(_one_or_many), Field(min_length=1, max_length=20_000)]
 """A list of values; `$personas` stands for the list of that name."""
 EventTypes = Annotated[

@@ -11,11 +11,12 @@ from functools import lru_cache
 from math import gcd
 
 from leadhub.domain import business_time
+from leadhub.domain.context import Context, NextChange, Scope
 from leadhub.domain.model import Route, RoutingDecision
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_people import Member, Team, ToTeam
 from leadhub.domain.playbook_values import TERRITORY
-from leadhub.domain.predicates import Context, Ladder, NextChange, Scope
+from leadhub.domain.predicates import Ladder
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Routes:
         if isinstance(rule.to, ToTeam) and rule.to.team == TERRITORY:
             territory = self.territories.because(self.territories.first(context), context)
             because = f"{because}; territory {team}: {territory}"
+        if route is Route.NONE and context.disqualified is not None:
+            because = f"{because}: {context.disqualified}"
         return RoutingDecision(route, rule.id, because, team, rule.sla)
 
     @property
@@ -134,9 +137,7 @@ def _least_loaded(team: Team, able: list[Member], cursor: int, open_leads: Mappi
     """Choose who has the fewest open leads for their weight; of equals, the next after the last chosen."""
     places = {member.user: place for place, member in enumerate(team.members)}
     size = len(team.members)
-    chosen = min(
-        able, key=lambda one: (open_leads.get(one.user, 0) / one.weight, (places[one.user] - cursor) % size)
-    )
+    chosen = min(able, key=lambda one: (open_leads.get(one.user, 0) / one.weight, (places[one.user] - cursor) % size))
     load = open_leads.get(chosen.user, 0)
     return OwnerChoice(chosen.user, (places[chosen.user] + 1) % size, f"least loaded, {load} open leads")
 

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from leadhub.domain import nurture, routing
+from leadhub.domain import changes, nurture, routing
 from leadhub.domain.awards import Award, compile_rule
+from leadhub.domain.changes import Decision, Scores
+from leadhub.domain.context import Context, NextChange, Predicate, Scope
 from leadhub.domain.ids import LeadId
 from leadhub.domain.model import (
     Evaluation,
@@ -23,28 +25,8 @@ from leadhub.domain.model import (
 )
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_conditions import FrameworkCondition
-from leadhub.domain.playbook_rules import Clamp, Group
-from leadhub.domain.predicates import (
-    Context,
-    Ladder,
-    NextChange,
-    Predicate,
-    Scope,
-    compile_condition,
-    earliest,
-)
-
-_LOOK_AHEAD = 12
-"""How many instants to try for the next one that changes something; beyond it the last one tried is named."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Points by group within the group's bounds, their clamped sum, and the sum of all awards before any bounds."""
-
-    groups: Mapping[str, int]
-    total: int
-    raw: int
+from leadhub.domain.playbook_rules import Group
+from leadhub.domain.predicates import Ladder, compile_condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +35,8 @@ class CompiledGroup:
 
     name: str
     awards: tuple[Award, ...]
+    answers: tuple[tuple[Callable[[Context], int | None], int | None], ...]
+    """Of each award what the inner loop needs: its answer, and the points it gives once."""
     low: int | None
     high: int | None
 
@@ -63,29 +47,6 @@ class CompiledGroup:
         return self.high if self.high is not None and points > self.high else points
 
 
-@dataclass(slots=True)
-class Decision:
-    """What was decided about one lead, without words; `context` is where the words come from."""
-
-    context: Context
-    points: list[int]
-    """Of each award, in the document's order."""
-    scores: Scores
-    temperature: int
-    """Index of the entry that matched; so are stage and rule."""
-    stage: int
-    rule: int
-    route: Route
-    team: str | None
-    track: str | None
-
-    def outcome(self) -> tuple[object, ...]:
-        """Return all that people can see of a decision; two that are equal need no new evaluation."""
-        context = self.context
-        seen = (context.signals, context.met, context.disqualified, context.temperature, context.stage)
-        return (self.points, *seen, self.rule, self.route, self.team, self.track)
-
-
 class CompiledPlaybook:
     """A playbook, ready to judge leads. Safe to share: it keeps nothing of a lead."""
 
@@ -94,6 +55,7 @@ class CompiledPlaybook:
         self.playbook = playbook
         self.reference = playbook.reference
         """`name@version`."""
+        self._low, self._high = playbook.scoring.clamp.min, playbook.scoring.clamp.max
         self.groups = tuple(_compile_group(name, group, scope) for name, group in playbook.scoring.groups.items())
         self.awards = tuple(award for group in self.groups for award in group.awards)
         for name, condition in playbook.signals.items():
@@ -104,9 +66,7 @@ class CompiledPlaybook:
             for name, items in playbook.frameworks.items()
         }
         self._asked = _frameworks_asked(playbook, self._frameworks)
-        self._disqualify = tuple(
-            (compile_condition(entry.when, scope), entry.reason) for entry in playbook.disqualify
-        )
+        self._disqualify = tuple((compile_condition(entry.when, scope), entry.reason) for entry in playbook.disqualify)
         self._temperature = Ladder.of([entry.when for entry in playbook.temperature], scope)
         self._stages = Ladder.of([entry.when for entry in playbook.stages], scope)
         self._levels = tuple(entry.level for entry in playbook.temperature)
@@ -148,10 +108,13 @@ class CompiledPlaybook:
         decision = self.decide(view, now=now)
         context = decision.context
         lines = [
-            (points, ScoreLine(award.rule, points or award.possible, award.because(context)))
+            (points, ScoreLine(award.rule, points or award.possible, award.because(context, points)))
             for award, points in zip(self.awards, decision.points, strict=True)
         ]
-        changes_at, change = self._next_change(decision)
+        signals = tuple(name for name, _ in self._signals)
+        changes_at, change = changes.next_change(
+            decision, lambda at: self.decide(view, now=at), self._changes, self.awards, signals
+        )
         return Evaluation(
             playbook=self.reference,
             groups=decision.scores.groups,
@@ -189,16 +152,19 @@ class CompiledPlaybook:
     def _score(self, context: Context, points: list[int]) -> Scores:
         """Add up the awards, and keep the points of each in the list."""
         groups: dict[str, int] = {}
+        raw = 0
         for group in self.groups:
-            total = 0
-            for award in group.awards:
-                won = award.points(context)
-                points.append(won)
-                total += won
-            groups[group.name] = group.bounded(total)
-        total = _clamped(sum(groups.values()), self.playbook.scoring.clamp)
+            won = [
+                (answer(context) or 0) if once is None else (once if answer(context) else 0)
+                for answer, once in group.answers
+            ]
+            points += won
+            subtotal = sum(won)
+            raw += subtotal
+            groups[group.name] = group.bounded(subtotal)
+        total = max(self._low, min(self._high, sum(groups.values())))
         context.scores = {**groups, "total": total}
-        return Scores(groups, total, sum(points))
+        return Scores(groups, total, raw)
 
     def _disqualification(self, context: Context) -> str | None:
         if context.view.disqualified_reason is not None:
@@ -212,51 +178,12 @@ class CompiledPlaybook:
         predicates = [predicate for _, predicate in self._signals]
         predicates += [predicate for items in self._frameworks.values() for _, predicate in items]
         predicates += [predicate for predicate, _ in self._disqualify]
-        changes = [*(award.changes for award in self.awards), *(predicate.changes for predicate in predicates)]
+        all_changes = [*(award.changes for award in self.awards), *(predicate.changes for predicate in predicates)]
         ladders = (self._temperature, self._stages, self._routes, self._tracks)
-        return (*(one for one in changes if one is not None), *(one for ladder in ladders for one in ladder.changes))
-
-    def _next_change(self, before: Decision) -> tuple[datetime | None, str | None]:
-        """Return the next instant at which time alone changes the outcome, and what it changes."""
-        ahead = before
-        for _ in range(_LOOK_AHEAD):
-            context = ahead.context
-            at = earliest(change(context) for change in self._changes)
-            if at is None:
-                return None, None
-            ahead = self.decide(before.context.view, now=at)
-            if ahead.outcome() != before.outcome():
-                return at.astimezone(UTC), self._difference(before, ahead)
-        return ahead.context.now.astimezone(UTC), "nothing that counts"
-
-    def _difference(self, before: Decision, after: Decision) -> str:
-        """Say what time changed: "idle 30d: -10 → total 70"."""
-        causes = [
-            f"{award.passing(after.context)}: {new - old:+d}"
-            for award, old, new in zip(self.awards, before.points, after.points, strict=True)
-            if old != new
-        ]
-        causes += [
-            f"{name} {'begins' if after.context.signals[name] else 'ends'}"
-            for name, _ in self._signals
-            if after.context.signals[name] != before.context.signals[name]
-        ]
-        effects = _effects(before, after)
-        return f"{', '.join(causes) or 'time passes'} → {', '.join(effects) or 'nothing else'}"
-
-
-def _effects(before: Decision, after: Decision) -> list[str]:
-    """Return what is different, most important first: ["total 70", "warm"]."""
-    old, new = before.context, after.context
-    pairs = (
-        (before.scores.total, after.scores.total, f"total {after.scores.total}"),
-        (old.disqualified, new.disqualified, f"disqualified: {new.disqualified}" if new.disqualified else "qualified"),
-        (old.temperature, new.temperature, str(new.temperature)),
-        (old.stage, new.stage, f"stage {new.stage}"),
-        ((before.route, before.team), (after.route, after.team), f"routed to {after.team or after.route}"),
-        (before.track, after.track, f"track {after.track or 'none'}"),
-    )
-    return [words for was, becomes, words in pairs if was != becomes]
+        return (
+            *(one for one in all_changes if one is not None),
+            *(one for ladder in ladders for one in ladder.changes),
+        )
 
 
 def compile_playbook(playbook: Playbook) -> CompiledPlaybook:
@@ -266,7 +193,8 @@ def compile_playbook(playbook: Playbook) -> CompiledPlaybook:
 
 def _compile_group(name: str, group: Group, scope: Scope) -> CompiledGroup:
     awards = tuple(compile_rule(rule, name, group.decay, scope) for rule in group.rules)
-    return CompiledGroup(name, awards, group.min, group.max)
+    answers = tuple((award.answer, award.once) for award in awards)
+    return CompiledGroup(name, awards, answers, group.min, group.max)
 
 
 def _frameworks_asked(
@@ -300,10 +228,6 @@ def _state(items: tuple[tuple[str, Predicate], ...], context: Context) -> Framew
         not_met=tuple(item for item, answer in answers if answer is False),
         unknown=tuple(item for item, answer in answers if answer is None),
     )
-
-
-def _clamped(points: int, clamp: Clamp) -> int:
-    return max(clamp.min, min(clamp.max, points))
 
 
 def explanation(evaluation: Evaluation, lead_id: LeadId) -> dict[str, Any]:

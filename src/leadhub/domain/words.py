@@ -1,27 +1,22 @@
 """Whole-word search in what people type, without regard to case, accents and punctuation."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
+
+from leadhub.domain.normalisation.text import fold
 
 _GAPS = re.compile(r"[\W_]+")
-_MARKS: Final = "Mn"
 
 
-def fold(text: str) -> str:
-    """Return a text as its words: casefolded, without accents, one space between words and at both ends.
+def words_of(text: str) -> str:
+    """Return a text as its words: no case, no accents, one space between words and at both ends.
 
-    >>> fold("Directrice Générale, R&D")
+    >>> words_of("Directrice Générale, R&D")
     ' directrice generale r d '
     """
-    if not text.isascii():
-        decomposed = unicodedata.normalize("NFKD", text.casefold())
-        # Casefolded once more: a compatibility form can decompose to capitals.
-        text = "".join(char for char in decomposed if unicodedata.category(char) != _MARKS).casefold()
-        text = unicodedata.normalize("NFKC", text)
-    return f" {_GAPS.sub(' ', text.lower()).strip()} "
+    return f" {_GAPS.sub(' ', fold(text)).strip()} "
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +24,7 @@ class WordList:
     """Words and phrases to look for.
 
     >>> titles = WordList.of(["cto", "vice president"])
-    >>> titles.first_in(fold("Vice-President, Sales")), titles.first_in(fold("Director"))
+    >>> titles.first_in(words_of("Vice-President, Sales")), titles.first_in(words_of("Director"))
     ('vice president', None)
     """
 
@@ -41,7 +36,7 @@ class WordList:
     @classmethod
     def of(cls, entries: Sequence[str]) -> Self:
         """Prepare a list; entries without a letter or digit match nothing."""
-        written = tuple((folded, entry) for entry in entries if (folded := fold(entry)).strip())
+        written = tuple((folded, entry) for entry in entries if (folded := words_of(entry)).strip())
         single = frozenset(folded.strip() for folded, _ in written if folded.count(" ") == 2)
         return cls(written, single, tuple(folded for folded, _ in written if folded.count(" ") > 2))
 

@@ -12,6 +12,7 @@ Own cleaning comes first, then the library that knows the rules of the world (em
 libraries alone do not make keys: they keep the case of a mailbox, know no provider's aliases and refuse a `mailto:`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -23,8 +24,9 @@ from leadhub.domain.normalisation.company import Company, normalise_company
 from leadhub.domain.normalisation.country import normalise_country
 from leadhub.domain.normalisation.email import Email, EmailClass, normalise_email
 from leadhub.domain.normalisation.number import amount, employees, months
-from leadhub.domain.normalisation.person_name import PersonName, normalise_name
-from leadhub.domain.normalisation.phone import Phone, PhoneKind, normalise_phone
+from leadhub.domain.normalisation.numbering_plan import PhoneKind
+from leadhub.domain.normalisation.person_name import PersonName, normalise_name, refusal_of
+from leadhub.domain.normalisation.phone import Phone, normalise_phone
 from leadhub.domain.normalisation.refusal import Reason, Refused
 from leadhub.domain.normalisation.text import clean_block, clean_line, fold, identifier
 from leadhub.domain.normalisation.url import normalise_url
@@ -65,6 +67,8 @@ _BLOCKS = frozenset(
     {"message", "need", "challenges", "success_metrics", "decision_criteria", "decision_process", "pain"}
 )
 """Fields of several lines."""
+
+_LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?", re.IGNORECASE | re.ASCII)
 
 Value = FieldValue | Refused
 
@@ -147,6 +151,8 @@ class _Draft:
             if reader is None:
                 continue
             value = reader(text)
+            if isinstance(value, str) and len(value) > FIELDS[name].limit:
+                value = Refused(Reason.TOO_LONG)
             if isinstance(value, Refused):
                 self.refuse(name, value)
             elif value != "":
@@ -184,19 +190,29 @@ class _Draft:
         self.keys.append(IdentityKey("phone", phone.e164))
 
     def name(self, country: str | None) -> None:
-        """Read the name; parts that were not sent are derived from the full name, sent ones are kept."""
-        first, last, full = (self.sent.get(name) for name in _NAMES)
-        name = normalise_name(first=first, last=last, full=full, country=country)
-        if isinstance(name, Refused):
-            for field_name in _NAMES:
-                if self.sent.get(field_name):
-                    self.refuse(field_name, name)
+        """Read the name: parts that were not sent are derived from the full name, sent ones are kept."""
+        first, last, full = (self.sent.get(name, "") for name in _NAMES)
+        if not (first or last or full):
             return
-        whole = clean_line(full or "") or " ".join(part for part in (name.first, name.last) if part)
-        for field_name, value in zip(_NAMES, (name.first, name.last, whole), strict=True):
+        name = normalise_name(first=first, last=last, full=full, country=country)
+        if isinstance(name, PersonName):
+            whole = clean_line(full) if full and refusal_of(full) is None else f"{name.first} {name.last}".strip()
+            self._keep_names(name.first, name.last, whole)
+            self.extras["name_suffix"] = name.suffix or None
+        for field_name, text, beside in (
+            ("first_name", first, last),
+            ("last_name", last, first),
+            ("full_name", full, ""),
+        ):
+            reason = refusal_of(text, beside) if text and field_name not in self.values else None
+            if reason is not None:
+                self.refuse(field_name, Refused(reason))
+
+    def _keep_names(self, first: str, last: str, full: str) -> None:
+        """Take over the parts that there are."""
+        for field_name, value in zip(_NAMES, (first, last, full), strict=True):
             if value:
                 self.values[field_name] = value
-        self.extras["name_suffix"] = name.suffix or None
 
     def company(self) -> None:
         """Read the company."""
@@ -226,10 +242,23 @@ def _industry(text: str) -> Value:
     return clean_line(text).lower()
 
 
+def _language(text: str) -> Value:
+    """Write a language tag in its usual case; what is none stays text. Source: BCP 47 §2.1.1.
+
+    >>> _language("EN_us"), _language("Deutsch")
+    ('en-US', 'Deutsch')
+    """
+    tag = clean_line(text)
+    if _LANGUAGE_TAG.fullmatch(tag) is None:
+        return tag
+    language, *rest = tag.replace("_", "-").split("-")
+    return "-".join([language.lower(), *(part.upper() if len(part) < 4 else part.title() for part in rest)])
+
+
 def _reader(name: str, kind: Kind) -> Callable[[str], Value]:
     """Return what reads a field that stands alone."""
-    if name == "industry":
-        return _industry
+    if name in _OWN_READERS:
+        return _OWN_READERS[name]
     by_kind: dict[Kind, Callable[[str], Value]] = {
         Kind.COUNTRY: normalise_country,
         Kind.EMPLOYEES: employees,
@@ -240,6 +269,7 @@ def _reader(name: str, kind: Kind) -> Callable[[str], Value]:
     return by_kind.get(kind, clean_block if name in _BLOCKS else clean_line)
 
 
+_OWN_READERS: dict[str, Callable[[str], Value]] = {"industry": _industry, "language": _language}
 _READERS: dict[str, Callable[[str], Value]] = {
     name: _reader(name, spec.kind)
     for name, spec in FIELDS.items()

@@ -15,12 +15,21 @@ from leadhub.domain.normalisation.text import clean_line, fold
 
 _MAX_INPUT = 200
 _AMBIGUOUS = frozenset(
-    """
-    korea corea coree coreia kore kongo congo 韩国朝鲜 guineas guiana guayana virgin_islands islas_virgenes saint_martin
-    samoas sudans ireland_uk timor sint_maarten_saint_martin micronesias yugoslavia czechoslovakia tchecoslovaquie
-    """.split()
+    {
+        "congo",
+        "kongo",
+        "korea",
+        "corea",
+        "coree",
+        "coreia",
+        "kore",
+        "virgin islands",
+        "islas virgenes",
+        "jungferninseln",
+    }
 )
-_DROPPED = re.compile(r"[.'’`´]")
+"""Names of two countries at once, folded."""
+_DROPPED = re.compile("[.'`\u2019\u00b4]")
 _NOT_WORD = re.compile(r"[\W_]+")
 _IN_PARENTHESES = re.compile(r"\([^()]*\)")
 _FLAG_LETTERS = {0x1F1E6 + i: chr(0x41 + i) for i in range(26)}
@@ -48,7 +57,7 @@ def _load() -> tuple[dict[str, str], dict[str, str]]:
         alpha2, alpha3, spellings = line.split(" ", 2)
         codes |= {alpha2: alpha2, alpha3: alpha2}
         names |= dict.fromkeys((_key(name) for name in spellings.split(" | ")), alpha2)
-    return codes, names
+    return codes, {name: code for name, code in names.items() if name not in _AMBIGUOUS}
 
 
 CODES, _NAMES = _load()
@@ -67,7 +76,10 @@ def normalise_country(raw: str) -> str | Refused:
         return code
     if len(raw) > _MAX_INPUT:
         return Refused(Reason.TOO_LONG)
-    text = clean_line(raw).translate(_FLAG_LETTERS)
+    text = clean_line(raw)
+    if text.isascii():  # the ordinary name is its own key
+        return CODES.get(text.upper()) or _NAMES.get(text.lower()) or _by_name(text)
+    text = text.translate(_FLAG_LETTERS)
     return CODES.get(text.upper()) or _by_name(text)
 
 
@@ -77,7 +89,7 @@ def _by_name(text: str) -> str | Refused:
     if not key:
         return Refused(Reason.EMPTY if not text else Reason.UNKNOWN_COUNTRY)
     for candidate in dict.fromkeys((key, _key(_IN_PARENTHESES.sub(" ", text)))):
-        if candidate.replace(" ", "_") in _AMBIGUOUS:
+        if candidate in _AMBIGUOUS:
             return Refused(Reason.AMBIGUOUS)
         if code := _NAMES.get(candidate) or CODES.get(candidate.upper()):
             return code

@@ -13,6 +13,7 @@ from enum import StrEnum
 from email_validator import EmailNotValidError, validate_email
 
 from leadhub.domain.normalisation import email_tables as tables
+from leadhub.domain.normalisation.placeholders import is_placeholder
 from leadhub.domain.normalisation.refusal import Reason, Refused
 from leadhub.domain.normalisation.text import clean_line
 
@@ -30,7 +31,7 @@ _COMMENT = re.compile(r"\([^()]*\)")
 _AROUND_AT = re.compile(r"\s*@\s*")
 _SEPARATORS = re.compile(r"[,;\s|]+")
 _CONJUNCTIONS = frozenset({"or", "and", "&", "/", "oder", "und", "ou", "et", "o", "y", "e"})
-_EDGES = " \t\n.,;:<>()[]'\"`"
+_EDGES = " ,;:<>()[]'\"`"
 
 
 class EmailClass(StrEnum):
@@ -90,8 +91,10 @@ def _read_any(raw: str) -> Email | Refused:
     if len(raw) > _MAX_INPUT:
         return Refused(Reason.TOO_LONG)
     text = clean_line(_compatible(raw))
-    if not text.strip(_EDGES):
+    if not text:
         return Refused(Reason.EMPTY)
+    if is_placeholder(text):
+        return Refused(Reason.PLACEHOLDER)
     outcome: Email | Refused | None = None
     for candidate in _candidates(text):
         judged = _judged(raw, candidate)
@@ -126,9 +129,9 @@ def _candidates(text: str) -> list[str]:
 
 def _bare(text: str) -> str:
     """Drop what surrounds an address: quotes, a closing full stop, `mailto:` and its query."""
-    text = text.strip(_EDGES)
+    text = text.lstrip(_EDGES).rstrip(_EDGES + ".")
     while text.startswith(("mailto:", "email:", "e-mail:")):
-        text = text.split(":", 1)[1].split("?", 1)[0].strip(_EDGES)
+        text = text.split(":", 1)[1].split("?", 1)[0].lstrip(_EDGES).rstrip(_EDGES + ".")
     return text
 
 
@@ -157,7 +160,7 @@ def _why(text: str) -> Reason:
         (Reason.RESERVED_DOMAIN, top in tables.RESERVED),
         (Reason.NO_DOT_IN_DOMAIN, "." not in domain),
         (Reason.TOO_LONG, len(text) > _MAX_ADDRESS or len(local) > _MAX_LOCAL),
-        (Reason.BAD_LOCAL_PART, not _domain_alone_is_valid(domain)),
+        (Reason.BAD_DOMAIN, not _domain_alone_is_valid(domain)),
     )
     return next((reason for reason, holds in checks if holds), Reason.BAD_LOCAL_PART)
 
@@ -221,4 +224,4 @@ def _is_placeholder(local: str, domain: str) -> bool:
         return True
     if local not in tables.VAGUE and not tables.MASHED.fullmatch(local):
         return False
-    return domain in tables.NOWHERE or domain in tables.FREE or domain.split(".", 1)[0] == local
+    return domain in tables.MADE_UP or domain in tables.FREE or domain.split(".", 1)[0] == local

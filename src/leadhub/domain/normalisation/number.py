@@ -19,7 +19,11 @@ _LARGEST = Decimal(10) ** 15
 """Above every budget and head count; a float still holds each whole number up to here exactly."""
 
 _PLAIN = re.compile(r"(?:0|[1-9]\d{0,14})", re.ASCII)
-_DASHES = str.maketrans(dict.fromkeys("–—‐‑‒―−~〜～", "-") | dict.fromkeys("’`´", "'"))  # noqa: RUF001 - typographic on purpose
+_PLAIN_RANGE = re.compile(r"([1-9]\d{0,8}) ?- ?([1-9]\d{0,8})", re.ASCII)
+_DASHES = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212~\u301c\uff5e", "-") | dict.fromkeys("`\u00b4\u2019", "'")
+)
+"""Hyphens, dashes, the minus sign and tildes; typographic apostrophes."""
 _NUMBER = re.compile(r"\d{1,3}(?:[ ']\d{3})+(?!\d)(?:[.,]\d{1,2}(?!\d))?|\d+(?:[.,]\d+)*")
 _TO = re.compile(
     r"(?:\s*(?:-+|_|to|bis|ate|hasta|till?|through|до|至|から)|\s(?:a|al|und|and|do|y|e|et)(?=\s))\s*[$€£¥₹]?\s*(?=\d)"
@@ -80,6 +84,8 @@ def employees(raw: str) -> int | Refused:
     """
     if _PLAIN.fullmatch(raw):
         return int(raw)
+    if (ordinary := _PLAIN_RANGE.fullmatch(raw)) is not None:
+        return min(int(ordinary[1]), int(ordinary[2]))
     text = _prepared(raw)
     if isinstance(text, Refused):
         return text
@@ -119,9 +125,9 @@ def months(raw: str) -> int | float | Refused:
     text = _prepared(raw)
     if isinstance(text, Refused):
         return text
-    for words, value in tables.TIMELINES:
-        if words.fullmatch(text):
-            return value
+    near = tables.TIMELINES.get(text.rstrip(" .!"))
+    if near is not None:
+        return near
     found = _range(tables.spelt_out_numbers(text), time=True)
     if isinstance(found, Refused):
         return found
@@ -149,7 +155,7 @@ def _prepared(raw: str) -> str | Refused:
 def _range(text: str, *, time: bool = False) -> _Range | Refused:
     """Find the first number or range in a prepared text; in a timeline `m` is the month, not the million."""
     first = _NUMBER.search(text)
-    if first is None or tables.MONTH_NAMES.search(text) or not _stands_free(text[: first.start()]):
+    if first is None or tables.DATE.search(text) or not _stands_free(text[: first.start()]):
         return Refused(Reason.NOT_A_NUMBER)
     low = _read(text, first, time=time)
     second = _second(text, low, time=time) if isinstance(low, _Number) else None
@@ -162,7 +168,12 @@ def _range(text: str, *, time: bool = False) -> _Range | Refused:
         return Refused(Reason.NOT_A_NUMBER)
     # `5-10k` is five thousand to ten thousand; `500-1k` is not five hundred thousand to one thousand.
     bottom = low.value * high.factor if low.factor == 1 and low.value * high.factor <= high.value else low.value
-    return _Range(min(bottom, high.value), max(bottom, high.value), _SYMBOLS_BEFORE.sub("", text[: first.start()]), text[high.end :])
+    return _Range(
+        min(bottom, high.value),
+        max(bottom, high.value),
+        _SYMBOLS_BEFORE.sub("", text[: first.start()]),
+        text[high.end :],
+    )
 
 
 def _stands_free(before: str) -> bool:
@@ -172,7 +183,10 @@ def _stands_free(before: str) -> bool:
     (True, True, False, False)
     """
     glued = _GLUED_BEFORE.search(before)
-    return not before.endswith("-") and (glued is None or glued[1] in tables.CURRENCIES)
+    if before.endswith("-"):
+        return False
+    # Chinese and its like put no blanks: `约50人`.
+    return glued is None or glued[1] in tables.CURRENCIES or not glued[1].isascii()
 
 
 def _read(text: str, digits: re.Match[str], *, time: bool) -> _Number | Refused:
@@ -243,4 +257,5 @@ def _shortest(value: Decimal) -> int | float:
     >>> _shortest(Decimal("3.00")), _shortest(Decimal("0.4615"))
     (3, 0.46)
     """
-    return int(value) if value == value.to_integral_value() else round(float(value), 2)
+    rounded = round(value, 2)
+    return int(rounded) if rounded == rounded.to_integral_value() else float(rounded)

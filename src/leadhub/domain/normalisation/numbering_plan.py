@@ -67,7 +67,7 @@ class Plan:
 def region_and_kind(plan: Plan, number: str) -> tuple[str, PhoneKind | None]:
     """Return the country within a shared plan, and the kind of the number there.
 
-    >>> region_and_kind(plan_of(1), "4155552671"), region_and_kind(plan_of("DE"), "1711234567")
+    >>> region_and_kind(plan_of(1), "2125550142"), region_and_kind(plan_of("DE"), "15123456789")
     (('US', <PhoneKind.UNKNOWN: 'unknown'>), ('DE', <PhoneKind.MOBILE: 'mobile'>))
     """
     if len(plan.regions) == 1:
@@ -93,7 +93,7 @@ def plan_of(country: str | int) -> Plan | None:
     """
     region = phonenumbers.region_code_for_country_code(country) if isinstance(country, int) else country
     metadata = PhoneMetadata.metadata_for_region(region, None) if region in phonenumbers.SUPPORTED_REGIONS else None
-    if metadata is None:
+    if metadata is None or metadata.country_code is None:
         return None
     prefix = metadata.national_prefix_for_parsing
     others = (

@@ -25,6 +25,8 @@ from leadhub.domain.normalisation.text import clean_line
 _MAX_INPUT = 200
 _MAX_PARTS = 5
 """Numbers in one field that are tried; more is a list, not a contact."""
+_LEAST_DIGITS = 3
+"""Fewer are no number even with letters for the rest: 1-800-FLOWERS has four."""
 _WHOLE_NUMBER_DIGITS = 7
 """From here on a part of a field can be a number of its own."""
 _BARE_INTERNATIONAL_DIGITS = 11
@@ -37,15 +39,13 @@ _NOT_DIGIT = re.compile(r"\D+")
 _LABEL = re.compile(r"^[^\d+(]+(?=[+(\d])")
 _REMARK = re.compile(r"\((?=[^()]*[^\W\d_])[^()]*\)")
 _TRAILING_WORDS = re.compile(r"[^\d\w]*[^\W\d_][^\d]*$")
-_EXTENSION_WORD = re.compile(
-    r"\b(?:durchwahl|dw|interno|ramal|poste|toestel|wew|linka|вн|внутр)\b[.:]?", re.IGNORECASE
-)
+_EXTENSION_WORD = re.compile(r"\b(?:durchwahl|dw|interno|ramal|poste|toestel|wew|linka|вн|внутр)\b[.:]?", re.IGNORECASE)
 _SEPARATOR = re.compile(
-    r"\s*(?:[;|/]+|,(?!\s*(?:e?xt?|#|доб))|\b(?:or|and|oder|und|ou|et|o|y|e|of|en|eller|lub|или)\b|(?<=\d)\s*(?=\+))\s*", re.IGNORECASE
+    r"\s*(?:[;|/]+|,(?!\s*(?:e?xt?|#|доб))|\b(?:or|and|oder|und|ou|et|o|y|e|of|en|eller|lub|или)\b|(?<=\d)\s*(?=\+))\s*",
+    re.IGNORECASE,
 )
 _INTERNATIONAL = re.compile(r"^(?:\+\s*0*|\(\s*\+\s*0*|00\s*)")
-_ASCENDING = "0123456789" * 3
-_DESCENDING = _ASCENDING[::-1]
+_IN_ORDER = ("01234567890123456789", "12345678901234567890", "98765432109876543210", "09876543210987654321")
 
 _OLD_FORMS = (
     # Mexico dropped the mobile 1 after +52 and the prefixes 01, 044 and 045 in 2019.
@@ -79,11 +79,11 @@ def normalise_phone(raw: str, default_countries: Sequence[str] = ()) -> Phone | 
         raw: as sent.
         default_countries: alpha-2, in upper case, most likely first; a number with a country code ignores them.
 
-    >>> normalise_phone("0171 1234567", ["DE"]).e164, normalise_phone("0049 171 1234567", ["US"]).e164
-    ('+491711234567', '+491711234567')
-    >>> phone = normalise_phone("tel:(415) 555-2671 x123", ["US"])
+    >>> normalise_phone("0151 23456789", ["DE"]).e164, normalise_phone("0049 151 23456789", ["US"]).e164
+    ('+4915123456789', '+4915123456789')
+    >>> phone = normalise_phone("tel:(212) 555-0142 x123", ["US"])
     >>> phone.e164, phone.extension, normalise_phone("000000000", ["US"]).reason.value
-    ('+14155552671', '123', 'placeholder')
+    ('+12125550142', '123', 'placeholder')
     """
     plain = _read_plain(raw, default_countries)
     return plain if plain is not None else _read_any(raw, default_countries)
@@ -94,10 +94,7 @@ def _read_plain(raw: str, countries: Sequence[str]) -> Phone | None:
     if _PLAIN.fullmatch(raw) is None or "(0)" in raw or "." in raw[-3:]:
         return None
     digits = _NOT_DIGIT.sub("", raw)
-    if "+" in raw:
-        found = _international(digits)
-    else:
-        found = _national(digits, countries[0]) if countries else None
+    found = _international(digits) if "+" in raw else _national(digits, countries[:1])
     if found is None:
         return None
     plan, number = found
@@ -117,9 +114,9 @@ def _international(digits: str) -> tuple[Plan, str] | None:
     return None
 
 
-def _national(digits: str, country: str) -> tuple[Plan, str] | None:
-    """Drop the national prefix; None when the digits could begin with a country code as well."""
-    plan = plan_of(country)
+def _national(digits: str, countries: Sequence[str]) -> tuple[Plan, str] | None:
+    """Drop the first country's prefix; None when the digits could begin with a country code as well."""
+    plan = plan_of(countries[0]) if countries else None
     if plan is None or digits.startswith("00") or (plan.exit_code and plan.exit_code.match(digits)):
         return None
     prefix = plan.prefix.match(digits) if plan.prefix is not None else None
@@ -138,26 +135,30 @@ def _read_any(raw: str, countries: Sequence[str]) -> Phone | Refused:
     if len(raw) > _MAX_INPUT:
         return Refused(Reason.TOO_LONG)
     text = _ascii_digits(clean_line(raw.replace("\r", "\n").replace("\n", ";").strip("; ")))
-    if not text:
-        return Refused(Reason.EMPTY)
     digits = _NOT_DIGIT.sub("", text)
-    if is_placeholder(text) or _is_made_up(digits):
+    if (hopeless := _hopeless(text, digits)) is not None:
+        return Refused(hopeless)
+    number = next((valid for part in _parts(text) if (valid := _first_valid(part, countries))), None)
+    if number is None:
+        return Refused(_why(text, digits, countries))
+    if _is_made_up(phonenumbers.national_significant_number(number)):
         return Refused(Reason.PLACEHOLDER)
-    if len(digits) < 3 or _SCIENTIFIC.fullmatch(text):
-        return Refused(Reason.NOT_A_NUMBER)
-    for part in _parts(text):
-        number = _first_valid(part, countries)
-        if number is not None and _is_made_up(phonenumbers.national_significant_number(number)):
-            return Refused(Reason.PLACEHOLDER)
-        if number is not None:
-            return _described(raw, number)
-    return Refused(_why(text, digits, countries))
+    return _described(raw, number)
+
+
+def _hopeless(text: str, digits: str) -> Reason | None:
+    """Say why a text needs no reading, or None if it may be a number."""
+    if not text:
+        return Reason.EMPTY
+    if is_placeholder(text) or _is_made_up(digits):
+        return Reason.PLACEHOLDER
+    return Reason.NOT_A_NUMBER if len(digits) < _LEAST_DIGITS or _SCIENTIFIC.fullmatch(text) else None
 
 
 def _ascii_digits(text: str) -> str:
-    """Return the text with full-width and other scripts' digits in ASCII.
+    r"""Return the text with full-width and other scripts' digits in ASCII.
 
-    >>> _ascii_digits("＋４９ ١٧١")
+    >>> _ascii_digits("\uff0b\uff14\uff19 \u0661\u0667\u0661")
     '+49 171'
     """
     if text.isascii():
@@ -169,24 +170,26 @@ def _ascii_digits(text: str) -> str:
 def _is_made_up(digits: str) -> bool:
     """Say whether these are one key held down or the keys in their order: 0000000, 123456789.
 
-    >>> _is_made_up("5555555555"), _is_made_up("1234567890"), _is_made_up("1711234567")
+    >>> _is_made_up("5555555555"), _is_made_up("1234567890"), _is_made_up("15123456789")
     (True, True, False)
     """
     if len(digits) < 4:
         return False
-    return digits in _ASCENDING or digits in _DESCENDING or digits.count(digits[0]) == len(digits)
+    return digits.count(digits[0]) == len(digits) or any(keys.startswith(digits) for keys in _IN_ORDER)
 
 
 def _parts(text: str) -> list[str]:
     """Return what may be a number, most likely first.
 
-    >>> _parts("0171/1234567"), _parts("p:+49 30 1234567 / 0171 1234567")
-    (['0171/1234567'], ['+49 30 1234567', '0171 1234567'])
+    >>> _parts("0151/23456789"), _parts("p:+49 30 1234567 / 0151 23456789")
+    (['0151/23456789'], ['+49 30 1234567', '0151 23456789'])
     """
     if "phone-context" in text:  # RFC 3966: the country stands behind the number
         return [text]
     parts = [part for part in _SEPARATOR.split(text) if len(_NOT_DIGIT.sub("", part)) >= _WHOLE_NUMBER_DIGITS]
-    pieces = parts if len(parts) > 1 else [text, *parts]
+    # A single long part stands alone only beside scraps; `0151/23456789` must not lose its area code.
+    scraps = len(_NOT_DIGIT.sub("", text)) - len(_NOT_DIGIT.sub("", parts[0])) if parts else 0
+    pieces = parts if len(parts) > 1 else [text, *(parts if 0 < scraps < 3 else ())]
     return [_bare(piece) for piece in dict.fromkeys(pieces[:_MAX_PARTS])]
 
 
@@ -230,7 +233,7 @@ def _readings(text: str, countries: Sequence[str]) -> Iterator[tuple[str, str | 
 def _has_own_code(digits: str, country: str) -> bool:
     """Say whether a number without plus begins with its own country code and is a mobile number behind it.
 
-    Where numbers are dialled with a leading zero, `49171…` lost a plus, although Leer (0491) could have such a line.
+    Where numbers are dialled with a leading zero, `49151…` lost a plus, although Leer (0491) could have such a line.
     """
     plan = plan_of(country)
     if plan is None or plan.prefix is None or not digits.startswith(str(plan.calling_code)):

@@ -1,0 +1,171 @@
+"""Predicates about what a field of the lead or its company holds."""
+
+import math
+from collections.abc import Sequence
+
+from leadhub.domain import fields
+from leadhub.domain.context import Context, Predicate, Scope
+from leadhub.domain.model import FieldValue
+from leadhub.domain.normalisation.text import identifier
+from leadhub.domain.playbook_conditions import FieldCondition
+from leadhub.domain.playbook_values import resolve_field
+from leadhub.domain.words import WordList, words_of
+
+_LONGEST_SHOWN = 60
+
+
+def compile_field(condition: FieldCondition, scope: Scope) -> Predicate:
+    """Compile the one operator that a field condition has, or its pair of bounds."""
+    name, label = resolve_field(condition.field) or condition.field, condition.field
+    if condition.in_ is not None:
+        return membership(name, label, condition.in_, scope, wanted=True)
+    if condition.not_in is not None:
+        return membership(name, label, condition.not_in, scope, wanted=False)
+    if condition.words is not None:
+        return _words(name, label, condition.words, scope)
+    if condition.present is not None:
+        return _present(name, label, wanted=condition.present)
+    low, high = condition.between or (condition.gte, condition.lte)
+    return _bounds(name, label, low, high)
+
+
+def membership(name: str, label: str, values: Sequence[str | float], scope: Scope, *, wanted: bool) -> Predicate:
+    """The value is one of a list, or, not `wanted`, none of it; unknown if there is no value."""
+    members = frozenset(spelling for value in scope.expand(values) for spelling in _spellings(name, value))
+    called = _list_name(values, scope)
+
+    def holds(context: Context) -> bool | None:
+        value = context.fields.get(name)
+        if value is None or value == "":
+            return None
+        if type(value) is str:
+            return (value.casefold() in members) is wanted
+        return (comparable(value) in members) is wanted
+
+    def because(context: Context) -> str:
+        answer = holds(context)
+        if answer is None:
+            return f"{label} is unknown"
+        relation = "is in" if answer is wanted else "is not in"
+        return f"{label} {show(context.fields.get(name))} {relation} {called}"
+
+    return Predicate(holds, because)
+
+
+def _list_name(values: Sequence[str | float], scope: Scope) -> str:
+    """Return how a list is called in a reason: by its name if it has one, else by its first values."""
+    if len(values) == 1 and isinstance(values[0], str) and values[0].startswith("$"):
+        return values[0][1:]
+    shown = [str(value) for value in scope.expand(values)]
+    return ", ".join(shown[:5]) + (", …" if len(shown) > 5 else "")
+
+
+def _spellings(name: str, value: FieldValue) -> set[str | float]:
+    """Return what counts as a value of a list: `health care` is how a person writes the keyword `health_care`."""
+    spellings = {comparable(value)}
+    if isinstance(value, str) and fields.kind_of(name) is fields.Kind.KEYWORD:
+        spellings.add(identifier(value))
+    return spellings
+
+
+def comparable(value: FieldValue) -> str | float:
+    """Return what membership compares: text without regard to case, yes and no apart from 1 and 0."""
+    if isinstance(value, str):
+        return value.casefold()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value
+
+
+def _words(name: str, label: str, values: Sequence[str | float], scope: Scope) -> Predicate:
+    entries = WordList.of([str(value) for value in scope.expand(values)])
+    called = _list_name(values, scope)
+
+    def folded(context: Context) -> str | None:
+        text = context.words.get(name)
+        if text is None:
+            value = context.fields.get(name)
+            if value is None or value == "":
+                return None
+            text = context.words[name] = words_of(value if isinstance(value, str) else str(value))
+        return text
+
+    def holds(context: Context) -> bool | None:
+        text = folded(context)
+        return None if text is None else entries.occur_in(text)
+
+    def because(context: Context) -> str:
+        text = folded(context)
+        if text is None:
+            return f"{label} is unknown"
+        found = entries.first_in(text)
+        value = show(context.fields.get(name))
+        return f"{label} {value} contains none of {called}" if found is None else f"{label} {value} contains '{found}'"
+
+    return Predicate(holds, because)
+
+
+def _present(name: str, label: str, *, wanted: bool) -> Predicate:
+    def known(context: Context) -> bool:
+        value = context.fields.get(name)
+        return value is not None and value != ""
+
+    def holds(context: Context) -> bool | None:
+        if known(context):
+            return wanted
+        # Nobody said: for a checklist that is a question to ask, not a no.
+        return None if wanted else True
+
+    return Predicate(holds, lambda context: f"{label} is {'known' if known(context) else 'unknown'}")
+
+
+def _bounds(name: str, label: str, low: float | None, high: float | None) -> Predicate:
+    least, most = -math.inf if low is None else low, math.inf if high is None else high
+
+    def holds(context: Context) -> bool | None:
+        value = context.fields.get(name)
+        kind = type(value)
+        if kind is int:
+            return least <= value <= most  # type: ignore[operator]  # type() does not narrow, and isinstance is slower
+        if kind is float and not math.isnan(value):  # type: ignore[arg-type]  # as above
+            return least <= value <= most  # type: ignore[operator]  # as above
+        return None
+
+    def because(context: Context) -> str:
+        value, answer = context.fields.get(name), holds(context)
+        if answer is None:
+            known = value is not None and value != ""
+            return f"{label} {show(value)} is not a number" if known else f"{label} is unknown"
+        return f"{label} {show(value)} {relation(value, low, high)}"
+
+    return Predicate(holds, because)
+
+
+def relation(value: FieldValue | None, low: float | None, high: float | None) -> str:
+    """Return how a number lies to its bounds: "is between 50 and 1000", "is below 5000"."""
+    number = value if isinstance(value, (int, float)) else math.nan
+    if low is not None and high is not None:
+        return f"{'is' if low <= number <= high else 'is not'} between {show(low)} and {show(high)}"
+    if low is not None:
+        return f"is at least {show(low)}" if number >= low else f"is below {show(low)}"
+    return f"is at most {show(high)}" if number <= (high or 0) else f"is above {show(high)}"
+
+
+def show(value: FieldValue | None) -> str:
+    """Return a value for people: text in quotes and cut to a line, numbers bare.
+
+    >>> show("Chief of Staff"), show(120.0), show(None)
+    ("'Chief of Staff'", '120', 'nothing')
+    """
+    match value:
+        case None:
+            return "nothing"
+        case str():
+            line = " ".join(value.split())
+            return f"'{line[: _LONGEST_SHOWN - 1]}…'" if len(line) > _LONGEST_SHOWN else f"'{line}'"
+        case bool():
+            return "yes" if value else "no"
+        case float() if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        case _:
+            return str(value)
