@@ -1,0 +1,130 @@
+"""How a form is taken and answered.
+
+    a browser's own post   → 303 to a thank-you page, or a plain page; 422 with a page that names the fields
+    a script's post        → 202 {"id": …, "status": "accepted"}; problems as JSON
+
+A filled honeypot is answered like any other form: a robot learns nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+import orjson
+
+from leadhub.channels import cors
+from leadhub.channels.contact import idempotency_key
+from leadhub.channels.decoding import FormFields, MediaType, decode_form, media_type
+from leadhub.channels.form import pages
+from leadhub.channels.form.names import REDIRECTS
+from leadhub.channels.form.options import FormOptions, redirect_host
+from leadhub.channels.form.reading import read_form
+from leadhub.channels.options import options_of, read_options
+from leadhub.channels.pointers import refused
+from leadhub.channels.protocol import Capture, Connection, Inbound, Receipt, Reply, Unpacked
+from leadhub.domain.errors import FieldError, InvalidInput
+
+_JSON = "application/json"
+_SCRIPT_MODES = frozenset({"cors", "no-cors", "same-origin"})
+"""Sec-Fetch-Mode of fetch and sendBeacon; a person's own post says `navigate`."""
+
+
+class FormChannel:
+    """Web forms."""
+
+    name = "form"
+    needs_scope: str | None = None
+
+    def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
+        """Return the options in full."""
+        return read_options(FormOptions, options).model_dump(mode="json")
+
+    def preflight(self, inbound: Inbound, connection: Connection) -> Reply | None:
+        """Answer a browser's question before its post."""
+        if inbound.method != "OPTIONS":
+            return None
+        return cors.preflight(inbound, _options(connection).allowed_origins)
+
+    def unpack(self, inbound: Inbound, connection: Connection) -> Capture:
+        """Read a form. What a person should correct comes back as a capture of nothing, to be answered with a page."""
+        options = _options(connection)
+        cors.require_allowed(inbound, options.allowed_origins, required=options.require_origin)
+        media = media_type(inbound)
+        wants_page = _wants_page(inbound, media)
+        try:
+            sent = decode_form(inbound.body, media)
+            submission = _submission(sent, options, inbound, media)
+        except InvalidInput as error:
+            if not wants_page:
+                raise
+            return Capture((), {"errors": error.errors or (FieldError("#", str(error)),)})
+        return Capture((submission,), {"target": _target(sent, options)} if wants_page else {})
+
+    def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:
+        """Answer a person with a page, a script with JSON."""
+        del inbound, connection
+        if not capture.submissions:
+            return _refusal(capture)
+        headers = (("Idempotency-Replayed", "true"),) if receipts[0].replayed else ()
+        if "target" not in capture.context:
+            body = orjson.dumps({"id": receipts[0].submission_id, "status": "accepted"})
+            return Reply(202, body, _JSON, headers)
+        target = capture.context["target"]
+        if isinstance(target, str):
+            return Reply(303, b"", "text/plain", (("Location", target), ("Cache-Control", "no-store"), *headers))
+        return pages.thank_you()
+
+    def decorate(self, inbound: Inbound, connection: Connection) -> tuple[tuple[str, str], ...]:
+        """Add CORS headers."""
+        return cors.answer_headers(inbound, _options(connection).allowed_origins)
+
+
+def _options(connection: Connection) -> FormOptions:
+    return options_of(FormOptions, connection.options)
+
+
+def _submission(sent: FormFields, options: FormOptions, inbound: Inbound, media: MediaType) -> Unpacked:
+    key = idempotency_key(inbound) or _repeat_key(inbound, options)
+    reading = read_form(sent, options, inbound)
+    if reading.errors and not reading.is_spam:
+        raise refused(reading.errors)
+    return Unpacked(reading.content, inbound.body, media.name, dedupe_key=key, is_spam=reading.is_spam)
+
+
+def _repeat_key(inbound: Inbound, options: FormOptions) -> str | None:
+    """Return a key that a second click on the button shares.
+
+    Windows are fixed, not sliding: a repeat across their edge is taken twice, and merged into one lead like any other.
+    """
+    if not options.repeat_seconds:
+        return None
+    window = int(inbound.received_at.timestamp()) // options.repeat_seconds
+    return f"body:{sha256(inbound.body).hexdigest()}:{window}"
+
+
+def _wants_page(inbound: Inbound, media: MediaType) -> bool:
+    """Whether a person looks at the answer."""
+    accept = (inbound.header("accept") or "").lower()
+    if media.name == _JSON or _JSON in accept:
+        return False
+    if "text/html" in accept:
+        return True
+    is_script = (inbound.header("x-requested-with") or "").lower() == "xmlhttprequest"
+    return not is_script and media.name != "text/plain" and inbound.header("sec-fetch-mode") not in _SCRIPT_MODES
+
+
+def _target(sent: FormFields, options: FormOptions) -> str | None:
+    """Return where the browser goes next.
+
+    The form's own wish counts for listed hosts only: anyone could have written it, and would use our name for it.
+    """
+    for name in REDIRECTS:
+        values = sent.get(name, [])
+        if len(values) == 1 and redirect_host(values[0]) in options.redirect_hosts:
+            return values[0]
+    return options.thank_you_url
+
+
+def _refusal(capture: Capture) -> Reply:
+    errors = capture.context.get("errors")
+    found = [each for each in errors if isinstance(each, FieldError)] if isinstance(errors, tuple) else []
+    return pages.what_is_wrong(found)

@@ -1,0 +1,120 @@
+"""What each name in a form stands for.
+
+Decided once a name and not once a request: a form posts the same names all day.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from leadhub.channels.attribution import is_attribution
+from leadhub.domain.fields import FIELDS, canonical_name
+from leadhub.domain.normalisation.text import clean_line
+
+CUSTOM = "custom"
+IGNORE = "ignore"
+REDIRECTS = ("_redirect", "_next")
+PAGES = ("page_url", "landing_page", "referrer", "referer")
+_ATTRIBUTE = "activity_"
+"""Prefix of fields that say more about the activity: `activity_asset_id`."""
+_MACHINES = frozenset(
+    {
+        *REDIRECTS,
+        *("_subject", "_charset_", "_gotcha"),
+        *("cf-turnstile-response", "h-captcha-response", "g-recaptcha-response"),
+        *("csrf_token", "_csrf", "_csrf_token", "csrfmiddlewaretoken", "authenticity_token", "_token", "_wpnonce"),
+        "__requestverificationtoken",
+    }
+)
+"""Lower-case names of what forms send for machines; no answers of a person."""
+_REMEMBERED = 1_000
+"""Names kept; a stranger who sends ever new ones empties the memory, that is all."""
+
+
+class Use(StrEnum):
+    """What becomes of a value."""
+
+    FIELD = "field"
+    CUSTOM = "custom"
+    ATTRIBUTION = "attribution"
+    PAGE = "page"
+    ATTRIBUTE = "attribute"
+    CONSENT = "consent"
+    ACTIVITY = "activity"
+    HONEYPOT = "honeypot"
+    TEST = "test"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a name's values go."""
+
+    use: Use
+    target: str
+    """Canonical field, name in `custom`, parameter or attribute."""
+    name: str
+    """As the form spells it, to point at."""
+    key: str
+    """As fields are compared."""
+    rank: int = 0
+    """Of two names for one field the lower wins: mapped by the source, spelt exactly, known by an alias."""
+
+
+class FormNames:
+    """The names of one form."""
+
+    def __init__(self, special: Mapping[str, Use], field_map: Mapping[str, str]) -> None:
+        """Take the names that the source's options give a meaning, and its own mapping of fields."""
+        self._special = {key_of(name): use for name, use in special.items()}
+        self._mapped = {key_of(name): target for name, target in field_map.items()}
+        self._known: dict[str, Place] = {}
+
+    def place(self, sent: str) -> Place:
+        """Return what a name stands for."""
+        place = self._known.get(sent)
+        if place is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            place = self._known[sent] = self._decide(sent)
+        return place
+
+    def _decide(self, sent: str) -> Place:
+        name, key = sent.removesuffix("[]").strip(), key_of(sent)
+        if key in self._special:
+            return Place(self._special[key], key, name, key)
+        mapped = self._mapped.get(key)
+        if mapped == IGNORE:
+            return Place(Use.NOTHING, key, name, key)
+        if mapped is not None and mapped != CUSTOM:
+            return Place(Use.FIELD, mapped, name, key)
+        if mapped is None and (context := _context(key)) is not None:
+            return Place(*context, name, key)
+        field = canonical_name(name) if mapped is None else None
+        if field is None:
+            return Place(Use.CUSTOM, clean_line(name) or "_", name, key)
+        return Place(Use.FIELD, field, name, key, rank=1 if key in FIELDS else 2)
+
+
+def key_of(name: str) -> str:
+    """Return the name by which fields are compared: lower case, without PHP's mark of a list.
+
+    >>> key_of(" Topics[]")
+    'topics'
+    """
+    return name.removesuffix("[]").strip().lower()
+
+
+def _context(key: str) -> tuple[Use, str] | None:
+    """Return what a name means in any form besides a field or an answer."""
+    if key in _MACHINES:
+        return Use.NOTHING, key
+    if key == "_test":
+        return Use.TEST, key
+    if key in PAGES:
+        return Use.PAGE, key
+    if is_attribution(key):
+        return Use.ATTRIBUTION, key
+    if key.startswith(_ATTRIBUTE) and (attribute := clean_line(key.removeprefix(_ATTRIBUTE))):
+        return Use.ATTRIBUTE, attribute
+    return None
