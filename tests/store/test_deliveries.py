@@ -1,0 +1,451 @@
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from tests.support.outbox import LEASE, NOW, Outbox, a_database, an_event, claim, new_id, result_of
+
+from leadhub.domain.attempt import AttemptResult, Failure
+from leadhub.domain.errors import Conflict, NotFound
+from leadhub.domain.ids import DeliveryId
+from leadhub.embedded import EmbeddedServers
+from leadhub.store import deliveries, endpoints, events, lanes
+from leadhub.store.engine import create_engine, create_sessions
+from leadhub.store.lanes import Claimed
+from leadhub.store.vault import Vault
+
+OK = AttemptResult(status=200, duration_ms=5, remote_ip="192.0.2.1", headers={"server": "x"}, body=b"thanks")
+SECOND = timedelta(seconds=1)
+_ACTIVATE = text("UPDATE endpoint SET state = 'active'")
+_CHANGE = text("UPDATE endpoint SET url = 'https://new.example.com/', version = version + 1")
+_BLOCK = text("UPDATE lane SET blocked_until = :until WHERE endpoint_id = :id")
+_ERASE = text("DELETE FROM event")
+_FREE = text("UPDATE delivery SET state = 'pending' WHERE id = ANY (:ids)")
+
+
+@pytest.fixture(scope="module")
+async def shared(servers: EmbeddedServers, template: str) -> AsyncIterator[Outbox]:
+    async with a_database(servers, template, "test_deliveries") as url:
+        engine = create_engine(url, pool=10, pool_wait_seconds=5, statement_seconds=10)
+        yield Outbox(create_sessions(engine), Vault([servers.secret_key]))
+        await engine.dispose()
+
+
+@pytest.fixture
+async def outbox(shared: Outbox) -> Outbox:
+    await shared.empty()
+    return shared
+
+
+async def _complete(outbox: Outbox, *pairs: tuple[Claimed, AttemptResult]) -> set[DeliveryId]:
+    async with outbox.sessions.begin() as session:
+        return await deliveries.complete(session, [result_of(*pair) for pair in pairs], now=NOW)
+
+
+class TestAppend:
+    async def test_fans_out_to_whom_it_concerns(self, outbox: Outbox) -> None:
+        everything = await outbox.endpoint(include_test=True)
+        typed = await outbox.endpoint(types=["lead.routed", "lead.merged"])
+        await outbox.endpoint(types=["lead.merged"])
+        paused = await outbox.endpoint(state="paused")
+        gone = await outbox.endpoint(state="gone")
+
+        async with outbox.sessions.begin() as session:
+            made = await events.append(
+                session, [an_event(), an_event(is_test=True), an_event(type="submission.failed")]
+            )
+
+        rows = await outbox.rows("SELECT endpoint_id, event_type, state FROM delivery")
+        assert made == len(rows) == 8
+        assert Counter(rows) == {
+            (everything, "lead.routed", "pending"): 2,
+            (everything, "submission.failed", "pending"): 1,
+            (typed, "lead.routed", "pending"): 1,
+            (paused, "lead.routed", "held"): 1,
+            (paused, "submission.failed", "held"): 1,
+            (gone, "lead.routed", "held"): 1,
+            (gone, "submission.failed", "held"): 1,
+        }
+
+    async def test_gives_deliveries_the_time_of_their_event(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        [event_id] = await outbox.events()
+
+        [(delivery_id, of, due_at)] = await outbox.rows("SELECT id, event_id, due_at FROM delivery")
+
+        assert (of, due_at) == (event_id, NOW)
+        assert delivery_id.version == 7
+        assert delivery_id.int >> 80 == event_id.int >> 80
+
+    async def test_costs_two_statements_whatever_the_number(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        async with outbox.sessions.begin() as session:
+            statements = _count_statements(session)
+            await events.append(session, [an_event() for _ in range(300)])
+            assert statements == Counter(statements=2)
+            assert await events.append(session, []) == 0
+
+    async def test_waits_for_an_endpoint_that_is_being_resumed(self, outbox: Outbox) -> None:
+        endpoint_id = await outbox.endpoint(state="paused")
+        async with outbox.sessions.begin() as session:
+            locked = await endpoints.lock_endpoint(session, endpoint_id)
+            assert locked.state == "paused"
+            await session.execute(_ACTIVATE)
+            appending = asyncio.create_task(outbox.events())
+            await asyncio.sleep(0.1)
+            assert not appending.done()
+            await endpoints.release(session, endpoint_id)
+        await appending
+
+        assert await outbox.states() == {"pending": 1}
+
+
+def _count_statements(session: AsyncSession) -> Counter[str]:
+    counted: Counter[str] = Counter()
+    engine = session.get_bind()
+
+    def count(*_: object) -> None:
+        counted.update(["statements"])
+
+    event.listen(engine, "before_cursor_execute", count)
+    return counted
+
+
+class TestClaim:
+    async def test_leases_the_oldest_due_and_opens_their_attempts(self, outbox: Outbox) -> None:
+        await outbox.endpoint(cap=2)
+        newer = await outbox.events(2, at=NOW - SECOND)
+        older = await outbox.events(1, at=NOW - 9 * SECOND)
+        await outbox.events(1, at=NOW + SECOND)
+
+        claimed = await outbox.claim()
+
+        assert {one.event_id for one in claimed} < {*older, *newer}
+        assert older[0] in {one.event_id for one in claimed}
+        assert len(claimed) == 2
+        for one in claimed:
+            assert (one.url, one.endpoint_version) == ("https://crm.example.com/hook", 1)
+            assert (one.body, one.lease.number, one.event_type) == (b'{"type":"lead.routed"}', 1, "lead.routed")
+            assert len(one.secrets) == 1
+        opened = await outbox.rows("SELECT id, delivery_id, number, started_at, finished_at FROM attempt")
+        assert set(opened) == {(one.lease.attempt_id, one.lease.delivery_id, 1, NOW, None) for one in claimed}
+        assert await outbox.states() == {"leased": 2, "pending": 2}
+
+    async def test_holds_the_cap_over_claims(self, outbox: Outbox) -> None:
+        await outbox.endpoint(cap=4)
+        await outbox.events(10)
+
+        first = await outbox.claim(3)
+        assert [len(first), len(await outbox.claim()), len(await outbox.claim())] == [3, 1, 0]
+        await _complete(outbox, (first[0], OK), (first[1], OK))
+
+        assert len(await outbox.claim()) == 2
+
+    @pytest.mark.parametrize("cap", [1, 4])
+    async def test_holds_the_cap_over_racing_workers(self, outbox: Outbox, cap: int) -> None:
+        await outbox.endpoint(cap=cap)
+        await outbox.events(60)
+
+        for _ in range(8):
+            batches = await asyncio.gather(*(outbox.claim() for _ in range(6)))
+            claimed = [one for batch in batches for one in batch]
+            assert len(claimed) == cap
+            assert len({one.lease.delivery_id for one in claimed}) == cap
+            await _complete(outbox, *((one, OK) for one in claimed))
+
+    async def test_skips_a_lane_that_another_worker_is_claiming(self, outbox: Outbox) -> None:
+        await outbox.endpoint("https://one.example.com/")
+        await outbox.events(5)
+        async with outbox.sessions.begin() as session:
+            assert len(await claim(session)) == 4
+            assert await outbox.claim() == []
+            await outbox.endpoint("https://two.example.com/")
+            await outbox.events(2)
+            assert {one.url for one in await outbox.claim()} == {"https://two.example.com/"}
+
+    async def test_serves_every_lane_once_before_any_twice(self, outbox: Outbox) -> None:
+        urls = [f"https://crm{number}.example.com/" for number in range(3)]
+        for url in urls:
+            await outbox.endpoint(url)
+        await outbox.events(9)
+
+        assert Counter(one.url for one in await outbox.claim(4)).most_common(1)[0][1] == 2
+        assert {one.url for one in await outbox.claim(3)} == set(urls)
+
+    async def test_takes_lanes_in_turn(self, outbox: Outbox) -> None:
+        ids = [await outbox.endpoint(f"https://crm{number}.example.com/") for number in range(5)]
+        await outbox.events(9)
+
+        served = [(await outbox.claim(1, now=NOW + turn * SECOND))[0].lease.endpoint_id for turn in range(10)]
+
+        assert set(served[:5]) == set(ids)
+        assert served[5:] == served[:5]
+
+    async def test_is_not_held_up_by_full_lanes(self, outbox: Outbox) -> None:
+        for number in range(5):
+            await outbox.endpoint(f"https://hanging{number}.example.com/", cap=1)
+        await outbox.events(3)
+        assert len(await outbox.claim()) == 5
+        await outbox.endpoint("https://fast.example.com/")
+        await outbox.events(1)
+
+        assert [one.url for one in await outbox.claim(2)] == ["https://fast.example.com/"]
+
+    async def test_gives_one_endpoint_no_more_than_its_share_of_a_worker(self, outbox: Outbox) -> None:
+        endpoint_id = await outbox.endpoint(cap=32)
+        await outbox.events(30)
+
+        assert len(await outbox.claim(32, share=8)) == 8
+        assert len(await outbox.claim(32, share=8, busy={endpoint_id: 6})) == 2
+        assert await outbox.claim(32, share=8, busy={endpoint_id: 8}) == []
+        assert len(await outbox.claim(32, share=32)) == 20
+
+    async def test_passes_over_blocked_lanes_and_endpoints_out_of_service(self, outbox: Outbox) -> None:
+        blocked = await outbox.endpoint()
+        await outbox.endpoint(state="paused")
+        await outbox.events(1)
+        async with outbox.sessions.begin() as session:
+            await session.execute(_BLOCK, {"id": blocked, "until": NOW + SECOND})
+
+        assert await outbox.claim() == []
+        assert len(await outbox.claim(now=NOW + SECOND)) == 1
+
+    async def test_brings_the_live_secrets_the_current_one_first(self, outbox: Outbox) -> None:
+        endpoint_id = await outbox.endpoint()
+        await outbox.events(1)
+        async with outbox.sessions.begin() as session:
+            [old] = await endpoints.secrets_of(session, endpoint_id, now=NOW)
+            await endpoints.retire_secrets(session, endpoint_id, now=NOW, until=NOW + SECOND, at_most=2)
+            new = endpoints.SealedSecret(id=new_id(NOW + SECOND), sealed=b"x", created_at=NOW, valid_until=None)
+            await endpoints.insert_secret(session, endpoint_id, new)
+
+        [claimed] = await outbox.claim()
+
+        assert [secret_id for secret_id, _ in claimed.secrets] == [new.id, old.id]
+        [again] = await _expire_and_claim(outbox)
+        assert [secret_id for secret_id, _ in again.secrets] == [new.id]
+
+    async def test_brings_no_body_of_an_erased_event(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        await outbox.events(1)
+        async with outbox.sessions.begin() as session:
+            await session.execute(_ERASE)
+
+        assert [one.body for one in await outbox.claim()] == [None]
+
+    async def test_costs_three_statements_whatever_the_number(self, outbox: Outbox) -> None:
+        for number in range(20):
+            await outbox.endpoint(f"https://crm{number}.example.com/")
+        await outbox.events(5)
+        async with outbox.sessions.begin() as session:
+            statements = _count_statements(session)
+            assert len(await claim(session)) == 64
+            assert statements == Counter(statements=3)
+
+
+async def _expire_and_claim(outbox: Outbox) -> list[Claimed]:
+    later = NOW + 2 * LEASE
+    async with outbox.sessions.begin() as session:
+        leases = await deliveries.lock_expired(session, now=later, limit=10)
+        await session.execute(_FREE, {"ids": [lease.delivery_id for lease in leases]})
+    return await outbox.claim(now=later)
+
+
+class TestComplete:
+    async def test_records_the_delivery_and_its_attempt(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        await outbox.events(1)
+        [claimed] = await outbox.claim()
+
+        assert await _complete(outbox, (claimed, OK)) == {claimed.lease.delivery_id}
+
+        delivery = await outbox.rows("SELECT state, outcome, attempts, lease_token, finished_at FROM delivery")
+        assert delivery == [("delivered", "delivered", 1, None, NOW)]
+        attempt = await outbox.rows(
+            "SELECT outcome, status, because, remote_ip, duration_ms, response_headers, response_body, finished_at"
+            "  FROM attempt"
+        )
+        because = "the receiver answered 200: it has the event"
+        assert attempt == [("delivered", 200, because, "192.0.2.1", 5, {"server": "x"}, b"thanks", NOW)]
+
+    async def test_puts_a_retry_back_for_later(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        await outbox.events(1)
+        [claimed] = await outbox.claim()
+
+        await _complete(outbox, (claimed, AttemptResult(status=500)))
+
+        assert await outbox.states() == {"pending": 1}
+        assert await outbox.claim(now=NOW + 4 * SECOND) == []
+        [again] = await outbox.claim(now=NOW + 5 * SECOND)
+        assert (again.lease.number, again.event_id) == (2, claimed.event_id)
+
+    async def test_does_not_count_a_fault_of_ours(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        await outbox.events(1)
+        [claimed] = await outbox.claim()
+
+        await _complete(outbox, (claimed, AttemptResult(failure=Failure.INTERNAL)))
+
+        [again] = await outbox.claim(now=NOW + 30 * SECOND)
+        assert again.lease.number == 1
+
+    async def test_is_fenced_by_the_lease(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        await outbox.events(1)
+        [lost] = await outbox.claim()
+        [current] = await _expire_and_claim(outbox)
+
+        assert await _complete(outbox, (lost, AttemptResult(status=410))) == set()
+        assert (await outbox.rows("SELECT state, lease_token FROM delivery"))[0][1] == current.lease.attempt_id
+        assert await _complete(outbox, (current, OK)) == {current.lease.delivery_id}
+        assert await _complete(outbox, (current, AttemptResult(status=500))) == set()
+        assert await outbox.states() == {"delivered": 1}
+
+    async def test_floors_the_whole_lane_when_the_receiver_asks_for_rest(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        await outbox.events(3)
+        claimed = await outbox.claim(2)
+        long, short = (AttemptResult(status=429, retry_after=seconds) for seconds in ("600", "60"))
+
+        await _complete(outbox, (claimed[0], long), (claimed[1], short))
+
+        assert await outbox.claim(now=NOW + 599 * SECOND) == []
+        assert len(await outbox.claim(now=NOW + 600 * SECOND)) == 2
+
+    async def test_of_a_410_switches_the_endpoint_off_and_holds_the_rest(self, outbox: Outbox) -> None:
+        await outbox.endpoint(cap=2)
+        await outbox.events(5)
+        first, second = await outbox.claim()
+
+        await _complete(outbox, (first, AttemptResult(status=410)))
+
+        assert await outbox.states() == {"dead": 1, "held": 3, "leased": 1}
+        [(state, because, version)] = await outbox.rows("SELECT state, state_because, version FROM endpoint")
+        assert (state, version) == ("gone", 2)
+        assert "410" in because
+        await outbox.events(1)
+        await _complete(outbox, (second, AttemptResult(status=500)))
+        async with outbox.sessions.begin() as session:
+            await deliveries.hold_stragglers(session)
+        assert await outbox.states() == {"dead": 1, "held": 5}
+
+    async def test_of_a_blocked_address_holds_the_delivery_uncounted(self, outbox: Outbox) -> None:
+        endpoint_id = await outbox.endpoint()
+        await outbox.events(2)
+        first, second = await outbox.claim()
+
+        await _complete(outbox, *((one, AttemptResult(failure=Failure.BLOCKED_ADDRESS)) for one in (first, second)))
+
+        assert await outbox.rows("SELECT state FROM endpoint") == [("misconfigured",)]
+        assert await outbox.rows("SELECT state, attempts FROM delivery") == [("held", 0)] * 2
+        async with outbox.sessions.begin() as session:
+            await endpoints.lock_endpoint(session, endpoint_id)
+            await session.execute(_ACTIVATE)
+            await endpoints.release(session, endpoint_id)
+        assert len(await outbox.claim()) == 2
+
+    async def test_does_not_switch_off_an_endpoint_that_was_changed_meanwhile(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        await outbox.events(3)
+        claimed = await outbox.claim(2)
+        async with outbox.sessions.begin() as session:
+            await session.execute(_CHANGE)
+
+        await _complete(
+            outbox,
+            (claimed[0], AttemptResult(status=410)),
+            (claimed[1], AttemptResult(failure=Failure.BLOCKED_URL)),
+        )
+
+        assert await outbox.rows("SELECT state FROM endpoint") == [("active",)]
+        assert await outbox.states() == {"dead": 1, "pending": 2}
+
+    async def test_leaves_what_was_cancelled_alone(self, outbox: Outbox) -> None:
+        endpoint_id = await outbox.endpoint()
+        await outbox.events(1)
+        [claimed] = await outbox.claim()
+        async with outbox.sessions.begin() as session:
+            await endpoints.lock_endpoint(session, endpoint_id)
+            await endpoints.delete_endpoint(session, endpoint_id, now=NOW)
+
+        assert await _complete(outbox, (claimed, AttemptResult(status=429))) == set()
+        assert await outbox.states() == {"cancelled": 1}
+
+    async def test_costs_at_most_four_statements(self, outbox: Outbox) -> None:
+        for number in range(5):
+            await outbox.endpoint(f"https://crm{number}.example.com/", cap=8)
+        await outbox.events(8)
+        claimed = await outbox.claim(60)
+        results = [AttemptResult(status=status) for status in (200, 410, 429, 500)] * 10
+        async with outbox.sessions.begin() as session:
+            statements = _count_statements(session)
+            finished = [result_of(*pair) for pair in zip(claimed, results, strict=True)]
+            assert len(await deliveries.complete(session, finished, now=NOW)) == 40
+            assert statements == Counter(statements=4)
+            assert await deliveries.complete(session, [], now=NOW) == set()
+
+
+class TestExpiredLeases:
+    async def test_are_returned_once_even_to_racing_reapers(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        await outbox.events(3)
+        claimed = await outbox.claim()
+        later = NOW + LEASE
+
+        async with outbox.sessions.begin() as one, outbox.sessions.begin() as other:
+            assert await deliveries.lock_expired(one, now=later - SECOND, limit=9) == []
+            first = await deliveries.lock_expired(one, now=later, limit=2)
+            second = await deliveries.lock_expired(other, now=later, limit=9)
+
+        assert (len(first), len(second)) == (2, 1)
+        assert {lease.delivery_id for lease in first + second} == {one.lease.delivery_id for one in claimed}
+
+
+class TestResend:
+    @pytest.mark.parametrize("status", [200, 410, 500])
+    async def test_sends_anew_from_any_end(self, outbox: Outbox, status: int) -> None:
+        await outbox.endpoint()
+        await outbox.events(1)
+        [claimed] = await outbox.claim()
+        await _complete(outbox, (claimed, AttemptResult(status=status)))
+
+        async with outbox.sessions.begin() as session:
+            await deliveries.resend(session, claimed.lease.delivery_id, now=NOW)
+
+        if status == 410:
+            assert await outbox.states() == {"held": 1}
+            return
+        [again] = await outbox.claim()
+        assert (again.event_id, again.lease.number) == (claimed.event_id, 1)
+        assert again.lease.attempt_id != claimed.lease.attempt_id
+
+    async def test_refuses_what_is_in_flight_or_unknown(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        await outbox.events(1)
+        [claimed] = await outbox.claim()
+
+        async with outbox.sessions.begin() as session:
+            with pytest.raises(Conflict):
+                await deliveries.resend(session, claimed.lease.delivery_id, now=NOW)
+            with pytest.raises(NotFound):
+                await deliveries.resend(session, DeliveryId(new_id()), now=NOW)
+
+
+async def test_backlogs_tell_what_waits_and_since_when(outbox: Outbox) -> None:
+    endpoint_id = await outbox.endpoint(cap=1)
+    async with outbox.sessions() as session:
+        assert await lanes.oldest_due(session, now=NOW) is None
+    await outbox.events(1, at=NOW - 9 * SECOND)
+    await outbox.events(2, at=NOW - SECOND)
+    await outbox.claim()
+
+    async with outbox.sessions() as session:
+        found = await lanes.backlogs(session, [endpoint_id])
+        oldest = await lanes.oldest_due(session, now=NOW)
+
+    assert oldest == NOW - SECOND
+    assert found == {endpoint_id: lanes.Backlog(oldest_due_at=oldest, pending=2, in_flight=1, blocked_until=None)}
