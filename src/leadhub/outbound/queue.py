@@ -13,7 +13,7 @@ DELIVERIES = "leadhub:nudge:deliveries"
 def connect(url: str) -> redis.asyncio.Redis:
     """Return a client that gives up quickly: nothing that it carries is worth waiting for."""
     pool = redis.asyncio.ConnectionPool.from_url(url, socket_timeout=2, socket_connect_timeout=1)
-    return redis.asyncio.Redis(connection_pool=pool)
+    return redis.asyncio.Redis.from_pool(pool)  # which then closes the pool with the client
 
 
 class Nudge:

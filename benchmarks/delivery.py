@@ -1,0 +1,181 @@
+"""How many webhooks one deliverer sends a second, and whether a hanging endpoint delays another.
+
+A deliverer in this process with everything on (claims, signatures, attempts, log lines), real PostgreSQL with fsync, a
+receiver in a process of its own.
+"""
+
+import asyncio
+import json
+import random
+import secrets
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvloop
+from benchmarks.accept import free_port, process
+from benchmarks.measuring import Servers, cpu_seconds, postgres_cpu_seconds, servers
+from sqlalchemy import text
+
+from leadhub.domain.ids import EventId, LeadId
+from leadhub.outbound import queue
+from leadhub.outbound.queue import Wakeup
+from leadhub.outbound.webhook import WebhookSender
+from leadhub.pipeline.deliver import Deliverer
+from leadhub.pipeline.endpoints import create_endpoint
+from leadhub.resources import Ids, Resources, clock, open_resources
+from leadhub.store import events
+from leadhub.store.events import NewEvent
+from leadhub.store.migrations import migrate
+
+_BODY = json.dumps({"type": "lead.routed", "data": {"because": "x" * 900}}).encode()
+_new_id = Ids()
+_COUNT = text("SELECT count(*) FROM delivery WHERE event_type = :type AND state = 'delivered'")
+
+
+async def _times(port: int) -> dict[str, float]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /times HTTP/1.1\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    body = await reader.readexactly(int(head.lower().partition(b"content-length: ")[2]))
+    writer.close()
+    times: dict[str, float] = json.loads(body)
+    return times
+
+
+@asynccontextmanager
+async def delivering(resources: Resources) -> AsyncIterator[None]:
+    """Run one deliverer, as a worker does."""
+    stop = asyncio.Event()
+    settings = resources.settings
+    wakeup = Wakeup(resources.redis, queue.DELIVERIES)
+    async with WebhookSender(
+        allowed_networks=settings.outbound_networks,
+        connect_seconds=settings.delivery_connect_seconds,
+        total_seconds=settings.delivery_total_seconds,
+    ) as sender:
+        deliverer = Deliverer(
+            sessions=resources.sessions,
+            vault=resources.vault,
+            sender=sender,
+            wakeup=wakeup,
+            slots=settings.delivery_slots,
+            new_id=_new_id,
+            clock=clock,
+            jitter=random.random,
+        )
+        listening = asyncio.create_task(wakeup.listen())
+        running = asyncio.create_task(deliverer.run(stop))
+        yield
+        stop.set()
+        await running
+        listening.cancel()
+
+
+async def subscribe(resources: Resources, port: int, path: str, event_type: str, *, cap: int) -> None:
+    """Add an endpoint of the receiver."""
+    await create_endpoint(
+        resources.sessions,
+        resources.vault,
+        url=f"http://127.0.0.1:{port}/{path}",
+        event_types=[event_type],
+        lane_cap=cap,
+        allowed_networks=resources.settings.outbound_networks,
+        now=clock(),
+        entropy=secrets.token_bytes,
+    )
+
+
+async def tell(resources: Resources, event_type: str, count: int) -> list[str]:
+    """Append events in one transaction; return their ids."""
+    now = clock()
+    made = [
+        NewEvent(
+            id=EventId(_new_id()),
+            type=event_type,
+            lead_id=LeadId(_new_id()),
+            sequence=1,
+            occurred_at=now,
+            received_at=now,
+            is_test=False,
+            body=_BODY,
+        )
+        for _ in range(count)
+    ]
+    async with resources.sessions.begin() as session:
+        await events.append(session, made)
+    resources.deliveries_nudge()
+    return [str(event.id) for event in made]
+
+
+async def throughput(resources: Resources, running: Servers, port: int, *, count: int) -> dict[str, float]:
+    """Deliver a backlog that is spread over ten endpoints."""
+    for _ in range(10):
+        await subscribe(resources, port, "fast", "lead.merged", cap=8)
+    for _ in range(count // 1000):
+        await tell(resources, "lead.merged", 100)
+    own, server, started = cpu_seconds(), postgres_cpu_seconds(running), time.perf_counter()
+    async with delivering(resources), resources.sessions() as session:
+        while (await session.execute(_COUNT, {"type": "lead.merged"})).scalar_one() < count:
+            await session.rollback()
+            await asyncio.sleep(0.05)
+        took = time.perf_counter() - started
+    return {
+        "deliveries_per_second": count / took,
+        "worker_cpu_ms": (cpu_seconds() - own) / count * 1000,
+        "postgres_cpu_ms": (postgres_cpu_seconds(running) - server) / count * 1000,
+    }
+
+
+async def latency(resources: Resources, port: int, *, seconds: float, rate: float = 50) -> dict[str, float]:
+    """Return how long after its commit an event's first byte is at the receiver, at a steady rate."""
+    told: dict[str, float] = {}
+    async with delivering(resources):
+        started = time.perf_counter()
+        for number in range(int(seconds * rate)):
+            await asyncio.sleep(max(0, started + number / rate - time.perf_counter()))
+            [event_id] = await tell(resources, "lead.routed", 1)
+            told[event_id] = time.time()
+        await asyncio.sleep(1)
+        came = await _times(port)
+    waits = sorted((came[event_id] - at) * 1000 for event_id, at in told.items() if event_id in came)
+    return {
+        "sent": len(told),
+        "came": len(waits),
+        "p50_ms": statistics.median(waits),
+        "p95_ms": waits[int(len(waits) * 0.95)],
+    }
+
+
+async def run(*, count: int = 3_000, seconds: float = 5) -> dict[str, Any]:
+    """Measure throughput, then latency alone and beside a hanging endpoint with a backlog of 5,000."""
+    result: dict[str, Any] = {}
+    port = free_port()
+    with servers() as running, process(running, "benchmarks.receiver", str(port), port=port):
+        settings = running.settings()
+        await migrate(settings.database_url, now=clock())
+        async with open_resources(settings) as resources:
+            result["throughput"] = await throughput(resources, running, port, count=count)
+            await subscribe(resources, port, "fast", "lead.routed", cap=4)
+            result["alone"] = await latency(resources, port, seconds=seconds)
+            await subscribe(resources, port, "hang", "lead.nurtured", cap=4)
+            for _ in range(5):
+                await tell(resources, "lead.nurtured", 1000)
+            result["beside_hanging"] = await latency(resources, port, seconds=seconds)
+    result["p95_ratio"] = result["beside_hanging"]["p95_ms"] / result["alone"]["p95_ms"]
+    return result
+
+
+def main() -> dict[str, Any]:
+    """Print deliveries a second, CPU a delivery, and the latency alone and beside a hanging endpoint."""
+    result = uvloop.run(run())
+    for name, figures in result.items():
+        shown = {key: round(value, 2) for key, value in figures.items()} if isinstance(figures, dict) else figures
+        print(f"{name}: {shown}")
+    return result
+
+
+if __name__ == "__main__":
+    main()

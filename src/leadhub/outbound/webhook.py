@@ -1,0 +1,242 @@
+"""One attempt: sign an event, post it to an address that was checked, and say what happened.
+
+The client is aiohttp, which costs a seventh of what the next one costs a request. Each option below closes a way in
+which a receiver, by mistake or not, could hold a worker, fill its memory, or send it somewhere else.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from typing_extensions import override
+from yarl import URL
+
+from leadhub.domain import signature
+from leadhub.domain.attempt import AttemptResult, Failure, shown_location
+from leadhub.domain.errors import InvalidInput
+from leadhub.outbound.dialling import Dialler, Lookup, system_lookup
+from leadhub.outbound.failures import failure_of
+from leadhub.outbound.guard import Network, inspect
+
+
+def _user_agent() -> str:
+    try:
+        return f"LeadHub/{version('leadhub')}"
+    except PackageNotFoundError:  # run from a checkout
+        return "LeadHub/0"
+
+
+USER_AGENT = _user_agent()
+
+_BODY_BYTES = 16_384
+"""Kept of an answer. The rest is not read: the connection is closed."""
+_BODY_SECONDS = 1.0
+"""Longest wait for it: the status has decided, and the slot is needed for others."""
+_HEADERS = 100
+_HEADER_BYTES = 8_190
+"""Most headers of an answer, and the longest; above these it is refused unread."""
+_KEPT_HEADERS = 50
+_KEPT_HEADER_BYTES = 300
+_KEEPALIVE_SECONDS = 4
+"""Shorter than the five seconds that many servers grant: a POST on a connection that is just closing would be lost."""
+_DNS_SECONDS = 10
+"""Look-ups of one name are shared for so long; one that hangs then holds one thread, not one a delivery."""
+_SECRETIVE = ("auth", "cookie", "key", "secret", "session", "signature", "token")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """All that one attempt needs."""
+
+    url: str
+    message_id: str
+    """The same for every attempt, so that the receiver knows a repeat."""
+    at: datetime
+    """Of this attempt."""
+    body: bytes
+    keys: Sequence[bytes]
+    """Current first."""
+    attempt: int
+    sequence: int | None
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What is known so far: it survives whatever ends the attempt."""
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after: str | None = None
+    location: str | None = None
+    body: bytearray = field(default_factory=bytearray)
+    remote_ip: str | None = None
+
+
+_exchange: ContextVar[_Exchange] = ContextVar("exchange")
+
+
+class _Response(aiohttp.ClientResponse):
+    """Notes the peer while the connection is still there: a short answer gives it back before anyone can ask."""
+
+    @override
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        peer = connection.transport.get_extra_info("peername") if connection.transport else None
+        _exchange.get().remote_ip = peer[0] if peer else None
+        return await super().start(connection)
+
+
+class WebhookSender:
+    """Sends webhooks: one a process, opened and closed with `async with`.
+
+    Two connection pools: one reaches the public internet and the listed networks, the other, for plain http and
+    inside names, the listed networks only.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed_networks: Sequence[Network] = (),
+        connect_seconds: float,
+        total_seconds: float,
+        lookup: Lookup = system_lookup,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.total_seconds = total_seconds
+        self._allowed_networks = tuple(allowed_networks)
+        self._connect_seconds = connect_seconds
+        self._lookup = lookup
+        self._tls = tls or ssl.create_default_context()
+        self._diallers: list[Dialler] = []
+
+    async def __aenter__(self) -> Self:
+        self._public = self._open_session(must_be_listed=False)
+        self._listed = self._open_session(must_be_listed=True)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._public.close()
+        await self._listed.close()
+        for dialler in self._diallers:
+            await dialler.close()
+
+    def _open_session(self, *, must_be_listed: bool) -> aiohttp.ClientSession:
+        dialler = Dialler(allowed_networks=self._allowed_networks, must_be_listed=must_be_listed, lookup=self._lookup)
+        self._diallers.append(dialler)
+        connector = aiohttp.TCPConnector(
+            resolver=dialler,
+            socket_factory=dialler.open_socket,
+            ttl_dns_cache=_DNS_SECONDS,
+            ssl=self._tls,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            limit=0,  # the lanes are the limit: a hundred hanging requests to one host must not block the others
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            response_class=_Response,
+            cookie_jar=aiohttp.DummyCookieJar(),  # customers that share a host must not share cookies
+            trust_env=False,  # no proxy and no .netrc from the environment
+            auto_decompress=False,  # 58 KB of gzip are 60 MB
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
+            max_headers=_HEADERS,
+            max_field_size=_HEADER_BYTES,
+            max_line_size=_HEADER_BYTES,
+            read_bufsize=_BODY_BYTES,
+        )
+
+    async def send(self, outgoing: Outgoing) -> AttemptResult:
+        """Make one attempt and return what happened; nothing that the network does raises."""
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        exchange = _Exchange()
+        _exchange.set(exchange)
+        failure = None
+        try:
+            # One deadline over all of it: a read timeout starts anew with every byte that drips in.
+            async with asyncio.timeout(self.total_seconds):
+                await self._post(outgoing, exchange)
+        except InvalidInput:
+            failure = Failure.BLOCKED_URL
+        # RuntimeError is how uvloop reports some errors of sockets.
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            failure = failure_of(error)
+        return AttemptResult(
+            status=exchange.status,
+            # With a status the receiver has decided, whatever became of the rest of its answer.
+            failure=failure if exchange.status is None else None,
+            retry_after=exchange.retry_after,
+            location=exchange.location,
+            headers=exchange.headers,
+            body=bytes(exchange.body),
+            remote_ip=exchange.remote_ip,
+            duration_ms=round((clock() - started) * 1000),
+        )
+
+    async def _post(self, outgoing: Outgoing, exchange: _Exchange) -> None:
+        target = inspect(outgoing.url, self._allowed_networks)
+        session = self._listed if target.must_be_listed else self._public
+        url = URL(outgoing.url, encoded=True)
+        if (url.raw_host or "").lower() != target.host:
+            raise InvalidInput("two readings of one URL")
+        async with session.post(url, data=outgoing.body, headers=_headers(outgoing), allow_redirects=False) as response:
+            exchange.retry_after = response.headers.get("Retry-After")
+            exchange.location = response.headers.get("Location")
+            exchange.headers = _redacted(response.headers.items())
+            exchange.status = response.status
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BODY_SECONDS):
+                    await _read(response, exchange.body)
+
+
+async def _read(response: aiohttp.ClientResponse, body: bytearray) -> None:
+    """Keep the beginning of the body; what comes after it is not drained but cut off."""
+    async for chunk in response.content.iter_any():
+        body += chunk[: _BODY_BYTES - len(body)]
+        if len(body) >= _BODY_BYTES:
+            response.close()
+            return
+
+
+def _headers(outgoing: Outgoing) -> dict[str, str]:
+    timestamp = int(outgoing.at.timestamp())
+    headers = {
+        "User-Agent": USER_AGENT,
+        "Content-Type": "application/json",
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",
+        "webhook-id": outgoing.message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature.sign(
+            message_id=outgoing.message_id, timestamp=timestamp, body=outgoing.body, keys=outgoing.keys
+        ),
+        "leadhub-attempt": str(outgoing.attempt),
+    }
+    if outgoing.sequence is not None:
+        headers["leadhub-sequence"] = str(outgoing.sequence)
+    return headers
+
+
+def _redacted(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return what may be kept of an answer's headers: no credentials, nothing that a database refuses."""
+    kept: dict[str, str] = {}
+    for name, value in headers:
+        if len(kept) == _KEPT_HEADERS:
+            break
+        lower = _printable(name.lower())
+        kept[lower] = "[redacted]" if any(word in lower for word in _SECRETIVE) else _printable(value)
+    if "location" in kept:
+        kept["location"] = shown_location(kept["location"])
+    return kept
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text[:_KEPT_HEADER_BYTES])

@@ -1,0 +1,231 @@
+"""Deliver events: claim, send, decide, record.
+
+Rows are the truth. A worker leases what is due, sends it outside of any transaction, and records what happened, fenced
+by its lease; when it dies in between, the lease runs out and another one sends again, with the same `webhook-id`.
+Hints make it quick, a poll every second makes it certain.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from leadhub import telemetry
+from leadhub.domain.attempt import AttemptResult, Failure, classify
+from leadhub.domain.delivery import Decision, Delivered, decide
+from leadhub.domain.errors import InvalidInput
+from leadhub.domain.ids import AttemptId, EndpointId
+from leadhub.domain.signature import parse_secret
+from leadhub.outbound import queue
+from leadhub.outbound.queue import Wakeup
+from leadhub.outbound.webhook import Outgoing, WebhookSender
+from leadhub.pipeline.reaping import reap
+from leadhub.pipeline.recording import Recorder, finish
+from leadhub.store import lanes
+from leadhub.store.engine import Sessions
+from leadhub.store.lanes import Claimed
+from leadhub.store.outage import driver_error, is_contention, is_outage
+from leadhub.store.vault import Vault, VaultError
+
+_log = telemetry.get_logger("deliver")
+
+_POLL_SECONDS = 1.0
+"""The longest that a due delivery waits when its hint was lost."""
+_REAP_SECONDS = 10.0
+_LEASE_MARGIN = timedelta(seconds=15)
+"""A lease outlasts an attempt's deadline by this: the time to claim and to record."""
+_OUTAGE_SECONDS = 1.0
+_DRAIN_SECONDS = 10.0
+_SHARE = 4
+"""One endpoint has at most one slot in so many: the others are free for those that come."""
+
+
+class Deliverer:
+    """Delivers what is due: one a worker process."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        vault: Vault,
+        sender: WebhookSender,
+        wakeup: Wakeup,
+        slots: int,
+        new_id: Callable[[], UUID],
+        clock: Callable[[], datetime],
+        jitter: Callable[[], float],
+    ) -> None:
+        """Build it.
+
+        Args:
+            sessions: of a pool that spares three connections.
+            vault: opens the endpoints' secrets.
+            sender: open; its deadline gives the length of a lease.
+            wakeup: on `queue.DELIVERIES`; its owner runs `listen`.
+            slots: most webhooks in flight.
+            new_id: makes UUIDv7s of now.
+            clock: aware.
+            jitter: draws evenly from 0 to 1.
+        """
+        self._sessions = sessions
+        self._vault = vault
+        self._sender = sender
+        self._wakeup = wakeup
+        self._slots = slots
+        self._share = max(1, slots // _SHARE)
+        self._lease = timedelta(seconds=sender.total_seconds) + _LEASE_MARGIN
+        self._new_id = new_id
+        self._clock = clock
+        self._jitter = jitter
+        self._work = asyncio.Event()
+        self._busy: Counter[EndpointId] = Counter()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._recorder = Recorder(sessions, clock=clock, on_recorded=self._work.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set, then finish and record what is in flight."""
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(job)
+                for job in (self._hear(), self._heed(stop), self._recorder.run(), self._reap_for_ever())
+            ]
+            while not stop.is_set():
+                await self._work.wait()
+                self._work.clear()
+                for claimed in await self._claim(stop):
+                    self._start(group, claimed)
+            await asyncio.gather(*self._in_flight)
+            await self._recorder.drain(at_most_seconds=_DRAIN_SECONDS)
+            for task in background:
+                task.cancel()
+
+    async def _hear(self) -> None:
+        while True:
+            self._work.set()
+            await self._wakeup.wait(queue.DELIVERIES, at_most_seconds=_POLL_SECONDS)
+
+    async def _heed(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._work.set()
+
+    async def _claim(self, stop: asyncio.Event) -> list[Claimed]:
+        """Lease as much as there are slots free; while PostgreSQL is away, nothing."""
+        free = self._slots - self._busy.total()
+        if stop.is_set() or free <= 0:
+            return []
+        now = self._clock()
+        try:
+            async with self._sessions.begin() as session:
+                return await lanes.claim(
+                    session,
+                    now=now,
+                    attempt_ids=[AttemptId(self._new_id()) for _ in range(free)],
+                    busy=self._busy,
+                    share=self._share,
+                    lease_until=now + self._lease,
+                )
+        except Exception as error:
+            if not _passes(error):
+                raise
+            await _pause(stop, _OUTAGE_SECONDS)
+            self._work.set()
+            return []
+
+    def _start(self, group: asyncio.TaskGroup, claimed: Claimed) -> None:
+        task = group.create_task(self._attempt(claimed))
+        self._busy[claimed.lease.endpoint_id] += 1
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+
+    async def _attempt(self, claimed: Claimed) -> None:
+        """Send, decide, have it recorded."""
+        lease = claimed.lease
+        result = await self._send(claimed)
+        self._busy[lease.endpoint_id] -= 1
+        now = self._clock()
+        decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter())
+        self._recorder.put(finish(lease, result, decision, endpoint_version=claimed.endpoint_version, now=now))
+        _tell(claimed, result, decision, now=now)
+
+    async def _send(self, claimed: Claimed) -> AttemptResult:
+        if claimed.body is None:
+            return AttemptResult(failure=Failure.ERASED)
+        try:
+            return await self._sender.send(
+                Outgoing(
+                    url=claimed.url,
+                    message_id=str(claimed.event_id),
+                    at=self._clock(),
+                    body=claimed.body,
+                    keys=self._keys(claimed),
+                    attempt=claimed.lease.number,
+                    sequence=claimed.sequence,
+                )
+            )
+        except _NoKey:
+            return AttemptResult(failure=Failure.NO_KEY)
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one delivery must not end the others
+            _log.error("delivery.fault", delivery_id=str(claimed.lease.delivery_id), error_class=type(error).__name__)
+            return AttemptResult(failure=Failure.INTERNAL)
+
+    def _keys(self, claimed: Claimed) -> list[bytes]:
+        try:
+            keys = [
+                parse_secret(self._vault.open(sealed, context=f"endpoint_secret:{secret_id}").decode())
+                for secret_id, sealed in claimed.secrets
+            ]
+        except (VaultError, InvalidInput, UnicodeDecodeError) as error:
+            raise _NoKey from error
+        if not keys:
+            raise _NoKey
+        return keys
+
+    async def _reap_for_ever(self) -> None:
+        while True:
+            try:
+                await reap(self._sessions, now=self._clock(), jitter=self._jitter)
+            except Exception as error:
+                if not _passes(error):
+                    raise
+            await asyncio.sleep(_REAP_SECONDS)
+
+
+class _NoKey(Exception):
+    """An endpoint without a secret that opens."""
+
+
+def _tell(claimed: Claimed, result: AttemptResult, decision: Decision, *, now: datetime) -> None:
+    """Measure an attempt and log its one line: ids and classes, no path of a URL, nothing of a person."""
+    outcome = classify(result)
+    telemetry.ATTEMPTS.labels(outcome).inc()
+    telemetry.ATTEMPT_SECONDS.observe(result.duration_ms / 1000)
+    if isinstance(decision, Delivered) and claimed.event_type == "lead.routed" and claimed.received_at:
+        telemetry.SPEED_TO_LEAD.observe((now - claimed.received_at).total_seconds())
+    _log.info(
+        "delivery.attempt",
+        delivery_id=str(claimed.lease.delivery_id),
+        endpoint_id=str(claimed.lease.endpoint_id),
+        event_id=str(claimed.event_id),
+        event_type=claimed.event_type,
+        lead_id=str(claimed.lead_id) if claimed.lead_id else None,
+        url_host=urlsplit(claimed.url).hostname,
+        attempt=claimed.lease.number,
+        outcome=outcome,
+        status=result.status,
+        duration_ms=result.duration_ms,
+    )
+
+
+def _passes(error: Exception) -> bool:
+    """Whether an error passes by itself: PostgreSQL is away, or others are in the way."""
+    _log.warning("deliveries.paused", error_class=type(driver_error(error)).__name__)
+    return is_outage(error) or is_contention(error)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()

@@ -1,0 +1,37 @@
+"""Take back what dead workers had leased, hold what may not go, and measure what waits."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from leadhub import telemetry
+from leadhub.domain.attempt import AttemptResult, Failure, classify
+from leadhub.domain.delivery import decide
+from leadhub.pipeline.recording import finish
+from leadhub.store import deliveries, lanes
+from leadhub.store.engine import Sessions
+
+_log = telemetry.get_logger("deliver")
+
+_AT_ONCE = 500
+_UNKNOWN = AttemptResult(failure=Failure.UNKNOWN)
+
+
+async def reap(sessions: Sessions, *, now: datetime, jitter: Callable[[], float]) -> int:
+    """Return expired leases to their lanes, at most so many at once; return how many.
+
+    Their attempts end as unknown and count: a delivery that kills its worker each time comes to an end too.
+    """
+    async with sessions.begin() as session:
+        expired = await deliveries.lock_expired(session, now=now, limit=_AT_ONCE)
+        returned = [
+            finish(lease, _UNKNOWN, decide(_UNKNOWN, attempt_number=lease.number, now=now, jitter=jitter()), now=now)
+            for lease in expired
+        ]
+        await deliveries.complete(session, returned, now=now)
+        await deliveries.hold_stragglers(session)
+        oldest = await lanes.oldest_due(session, now=now)
+    telemetry.DELIVERIES_AGE.set((now - oldest).total_seconds() if oldest else 0)
+    if expired:
+        telemetry.ATTEMPTS.labels(classify(_UNKNOWN)).inc(len(expired))
+        _log.warning("deliveries.returned", count=len(expired))
+    return len(expired)

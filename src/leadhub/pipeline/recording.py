@@ -1,0 +1,131 @@
+"""Record what became of attempts: many to a commit, and none forgotten while PostgreSQL is away.
+
+Commits, not SQL, limit how fast deliveries go; so everything that finished while one commit was on its way goes into
+the next, as in the inbox.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from leadhub import telemetry
+from leadhub.domain.attempt import AttemptResult, classify, explain
+from leadhub.domain.delivery import Dead, Decision, Delivered, Held, Retry
+from leadhub.store import deliveries
+from leadhub.store.deliveries import Finished
+from leadhub.store.engine import Sessions
+from leadhub.store.lanes import Lease
+from leadhub.store.outage import driver_error, is_contention, is_outage
+
+_log = telemetry.get_logger("deliver")
+
+_BATCH = 100
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+def finish(
+    lease: Lease, result: AttemptResult, decision: Decision, *, endpoint_version: int | None = None, now: datetime
+) -> Finished:
+    """Return what is to be written of a finished attempt."""
+    note = Finished(
+        lease=lease,
+        state="pending",
+        outcome=classify(result),
+        because=explain(result),
+        finished_at=now,
+        status=result.status,
+        remote_ip=result.remote_ip,
+        duration_ms=result.duration_ms,
+        response_headers=result.headers,
+        response_body=result.body,
+        endpoint_version=endpoint_version,
+    )
+    match decision:
+        case Delivered():
+            return replace(note, state="delivered")
+        case Retry(due_at=due_at, is_counted=is_counted, lane_blocked_until=until):
+            return replace(note, due_at=due_at, is_counted=is_counted, lane_blocked_until=until)
+        case Dead(endpoint_state=state, lane_blocked_until=until):
+            return replace(note, state="dead", endpoint_state=state, lane_blocked_until=until)
+        case Held(endpoint_state=state):
+            return replace(note, is_counted=False, endpoint_state=state)
+        case _:
+            assert_never(decision)
+
+
+class Recorder:
+    """Writes finished attempts in batches, in the background."""
+
+    def __init__(self, sessions: Sessions, *, clock: Callable[[], datetime], on_recorded: Callable[[], None]) -> None:
+        """Build it; `on_recorded` is called after each commit, when lanes have room again."""
+        self._sessions = sessions
+        self._clock = clock
+        self._on_recorded = on_recorded
+        self._waiting: deque[Finished] = deque()
+        self._arrived = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def put(self, finished: Finished) -> None:
+        """Have it written soon. Memory stays bounded: while nothing can be written, nothing new can be claimed."""
+        self._waiting.append(finished)
+        self._empty.clear()
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                batch = [self._waiting[place] for place in range(min(_BATCH, len(self._waiting)))]
+                await self._write(batch)
+                for _ in batch:
+                    self._waiting.popleft()
+                self._on_recorded()
+            self._empty.set()
+
+    async def drain(self, *, at_most_seconds: float) -> None:
+        """Wait until all is written, or the time is up: then the leases run out, and the deliveries are repeated."""
+        try:
+            async with asyncio.timeout(at_most_seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            _log.warning("deliveries.unrecorded", count=len(self._waiting))
+
+    async def _write(self, batch: Sequence[Finished]) -> None:
+        """Write a batch, however long PostgreSQL is away; if its data is refused, each of it alone."""
+        pause = 0.1
+        while True:
+            try:
+                await self._commit(batch)
+            except Exception as error:  # noqa: BLE001 - whatever is refused, the loop must go on with the rest
+                if is_outage(error) or is_contention(error):
+                    _log.warning("deliveries.waiting", count=len(batch), error_class=type(driver_error(error)).__name__)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                    continue
+                await self._write_each(batch, error)
+            return
+
+    async def _write_each(self, batch: Sequence[Finished], error: Exception) -> None:
+        """Keep one bad value from failing its neighbours; alone, its delivery is repeated when the lease ends."""
+        if len(batch) > 1:
+            for one in batch:
+                await self._write([one])
+            return
+        _log.error(
+            "delivery.unrecordable",
+            delivery_id=str(batch[0].lease.delivery_id),
+            error_class=type(driver_error(error)).__name__,
+        )
+
+    async def _commit(self, batch: Sequence[Finished]) -> None:
+        async with self._sessions.begin() as session:
+            ours = await deliveries.complete(session, batch, now=self._clock())
+        for one in batch:
+            if one.lease.delivery_id not in ours:
+                _log.warning("delivery.lease_lost", delivery_id=str(one.lease.delivery_id), outcome=one.outcome)

@@ -1,0 +1,365 @@
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from standardwebhooks import Webhook
+from structlog.testing import capture_logs
+from tests.support.delivering import Clock, Line, delivering, until
+from tests.support.outbox import KEY, NOW, Outbox, a_database, result_of
+from tests.support.receivers import Received, answering, status
+
+from leadhub import telemetry
+from leadhub.domain.attempt import AttemptResult
+from leadhub.domain.signature import format_secret
+from leadhub.embedded import EmbeddedServers
+from leadhub.outbound.webhook import WebhookSender
+from leadhub.pipeline.recording import Recorder
+from leadhub.resources import Resources, open_resources
+from leadhub.settings import Settings
+from leadhub.store.engine import create_engine, create_sessions
+from leadhub.store.vault import Vault
+
+_ERASE = text("DELETE FROM event")
+_LEASE = timedelta(seconds=3 + 15)
+"""Of a deliverer whose deadline is three seconds."""
+
+
+@pytest.fixture(scope="module")
+async def database_url(servers: EmbeddedServers, template: str) -> AsyncIterator[str]:
+    async with a_database(servers, template, "test_deliver") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def resources(servers: EmbeddedServers, database_url: str) -> AsyncIterator[Resources]:
+    given = {
+        "database_url": database_url,
+        "redis_url": servers.redis_url,
+        "secret_key": servers.secret_key,
+        "outbound_networks": "127.0.0.0/8",
+    }
+    async with open_resources(Settings.model_validate(given)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def outbox(resources: Resources) -> Outbox:
+    outbox = Outbox(resources.sessions, resources.vault)
+    await outbox.empty()
+    return outbox
+
+
+@pytest.fixture
+async def line(tmp_path: Path, database_url: str) -> AsyncIterator[tuple[Line, str]]:
+    base, _, folder = database_url.partition("?host=")
+    line = Line(tmp_path, Path(folder.split("&")[0]) / ".s.PGSQL.5432")
+    await line.mend()
+    yield line, f"{base}?host={tmp_path}"
+    await line.cut()
+
+
+async def _ok(_: Received) -> bytes:
+    return status(200)
+
+
+async def _never(_: Received) -> bytes:
+    await asyncio.sleep(60)
+    return status(200)
+
+
+def _sample(name: str, **labels: str) -> float:
+    return telemetry.REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def _settled(outbox: Outbox, **states: int) -> None:
+    async def is_so() -> bool:
+        return await outbox.states() == states
+
+    await until(is_so)
+
+
+async def test_an_event_arrives_signed_and_is_recorded(resources: Resources, outbox: Outbox) -> None:
+    before = _sample("leadhub_speed_to_lead_seconds_count")
+    async with answering(_ok) as receiver, delivering(resources):
+        await outbox.endpoint(receiver.url)
+        [event_id] = await outbox.events()
+        resources.deliveries_nudge()
+        await _settled(outbox, delivered=1)
+
+    [request] = receiver.requests
+    assert request.body == b'{"type":"lead.routed"}'
+    assert request.headers["webhook-id"] == str(event_id)
+    assert (request.headers["leadhub-attempt"], request.headers["leadhub-sequence"]) == ("1", "1")
+    Webhook(format_secret(KEY)).verify(request.body, request.headers)
+    attempts = await outbox.rows("SELECT outcome, status, remote_ip FROM attempt")
+    assert attempts == [("delivered", 200, "127.0.0.1")]
+    assert _sample("leadhub_speed_to_lead_seconds_count") == before + 1
+
+
+async def test_an_attempt_logs_one_line_without_the_path(resources: Resources, outbox: Outbox) -> None:
+    async with answering(_ok) as receiver:
+        await outbox.endpoint(receiver.url + "?token=secret")
+        await outbox.events()
+        with capture_logs() as lines:
+            async with delivering(resources):
+                await _settled(outbox, delivered=1)
+
+    [line] = [line for line in lines if line["event"] == "delivery.attempt"]
+    assert line["url_host"] == "127.0.0.1"
+    assert line["outcome"] == "delivered"
+    assert "hook" not in str(line)
+    assert set(line) <= telemetry.LOGGED | {"event", "log_level"}
+
+
+async def test_a_failed_delivery_is_repeated_on_schedule_with_its_id(resources: Resources, outbox: Outbox) -> None:
+    answers = iter([status(500), status(404), status(200)])
+
+    async def answer(_: Received) -> bytes:
+        return next(answers)
+
+    async with answering(answer) as receiver, delivering(resources) as deliverer:
+        await outbox.endpoint(receiver.url)
+        await outbox.events()
+        await until(lambda: len(receiver.requests) == 1)
+        await _settled(outbox, pending=1)
+        await asyncio.sleep(0.1)
+        assert len(receiver.requests) == 1
+        deliverer.advance(6.1)
+        await until(lambda: len(receiver.requests) == 2)
+        await _settled(outbox, pending=1)
+        deliverer.advance(361)
+        await _settled(outbox, delivered=1)
+
+    assert [request.headers["leadhub-attempt"] for request in receiver.requests] == ["1", "2", "3"]
+    assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
+    times = [int(request.headers["webhook-timestamp"]) for request in receiver.requests]
+    assert times == sorted(set(times))
+    becauses = await outbox.rows("SELECT because FROM attempt ORDER BY number")
+    assert becauses[1] == ("the receiver answered 404: the path of the URL is wrong",)
+
+
+async def test_two_workers_keep_an_endpoints_cap(resources: Resources, outbox: Outbox) -> None:
+    at_once, most = 0, 0
+
+    async def answer(_: Received) -> bytes:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.02)
+        at_once -= 1
+        return status(200)
+
+    async with answering(answer) as receiver, delivering(resources), delivering(resources):
+        await outbox.endpoint(receiver.url, cap=3)
+        await outbox.events(60)
+        resources.deliveries_nudge()
+        await _settled(outbox, delivered=60)
+
+    assert most == 3
+    assert max(Counter(request.headers["webhook-id"] for request in receiver.requests).values()) == 1
+
+
+async def test_hanging_endpoints_delay_nobody(resources: Resources, outbox: Outbox) -> None:
+    async with answering(_never) as hanging, answering(_ok) as fast:
+        for _ in range(3):
+            await outbox.endpoint(hanging.url, cap=32)
+        await outbox.events(50)
+        async with delivering(resources, slots=16) as deliverer:
+            await until(lambda: len(hanging.requests) == 12)
+            await outbox.endpoint(fast.url, types=["lead.merged"])
+            started = time.monotonic()
+            await outbox.events(20, type="lead.merged")
+            resources.deliveries_nudge()
+            await until(lambda: len(fast.requests) == 20)
+            took = time.monotonic() - started
+            await deliverer.kill()
+
+    assert took < 2
+    assert len(hanging.requests) == 12
+
+
+async def test_a_410_ends_the_endpoint(resources: Resources, outbox: Outbox) -> None:
+    async def answer(_: Received) -> bytes:
+        return status(410)
+
+    async with answering(answer) as receiver:
+        await outbox.endpoint(receiver.url, cap=1)
+        await outbox.events(5)
+        async with delivering(resources) as deliverer:
+            await _settled(outbox, dead=1, held=4)
+            deliverer.advance(3600)
+            await asyncio.sleep(0.2)
+
+    assert len(receiver.requests) == 1
+    assert await outbox.rows("SELECT state FROM endpoint") == [("gone",)]
+
+
+async def test_retry_after_lets_the_whole_endpoint_rest(resources: Resources, outbox: Outbox) -> None:
+    answers = iter([status(429, "Retry-After: 600")])
+
+    async def answer(_: Received) -> bytes:
+        return next(answers, status(200))
+
+    async with answering(answer) as receiver:
+        await outbox.endpoint(receiver.url, cap=1)
+        await outbox.events(5)
+        async with delivering(resources) as deliverer:
+            await until(lambda: receiver.requests)
+            await _settled(outbox, pending=5)
+            deliverer.advance(590)
+            await asyncio.sleep(0.2)
+            assert len(receiver.requests) == 1
+            deliverer.advance(131)
+            await _settled(outbox, delivered=5)
+
+
+async def test_a_private_address_holds_and_is_explained(resources: Resources, outbox: Outbox) -> None:
+    await outbox.endpoint("https://169.254.169.254/latest/")
+    await outbox.events(3)
+    async with delivering(resources):
+        await _settled(outbox, held=3)
+
+    because = "the address is private or reserved: webhooks may not go there"
+    assert await outbox.rows("SELECT state, state_because FROM endpoint") == [("misconfigured", because)]
+
+
+async def test_a_worker_killed_between_the_answer_and_the_commit_is_made_good_with_the_same_id(
+    resources: Resources, outbox: Outbox, line: tuple[Line, str]
+) -> None:
+    connection, url = line
+    engine = create_engine(url, pool=5, pool_wait_seconds=1, statement_seconds=5)
+    clock = Clock()
+
+    async def answer(_: Received) -> bytes:
+        await connection.cut()
+        return status(200)
+
+    async with answering(answer) as receiver:
+        await outbox.endpoint(receiver.url)
+        await outbox.events()
+        with capture_logs() as lines:
+            async with delivering(resources, sessions=create_sessions(engine), clock=clock) as first:
+                await until(lambda: "delivery.attempt" in [line["event"] for line in lines])
+                await first.kill()
+        assert await outbox.states() == {"leased": 1}
+        clock.ahead += _LEASE
+        async with delivering(resources, clock=clock) as second:
+            await _settled(outbox, pending=1)
+            second.advance(5)
+            await _settled(outbox, delivered=1)
+    await engine.dispose()
+
+    assert [request.headers["leadhub-attempt"] for request in receiver.requests] == ["1", "2"]
+    assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
+    attempts = await outbox.rows("SELECT number, outcome FROM attempt ORDER BY number")
+    assert attempts == [(1, "unknown"), (2, "delivered")]
+
+
+async def test_stopping_finishes_what_is_in_flight_and_claims_nothing_more(
+    resources: Resources, outbox: Outbox
+) -> None:
+    async def answer(_: Received) -> bytes:
+        await asyncio.sleep(0.2)
+        return status(200)
+
+    async with answering(answer) as receiver:
+        await outbox.endpoint(receiver.url, cap=2)
+        await outbox.events(9)
+        async with delivering(resources):
+            await until(lambda: len(receiver.requests) == 2)
+
+    assert await outbox.states() == {"delivered": 2, "pending": 7}
+
+
+async def test_a_lost_hint_costs_at_most_a_poll(resources: Resources, outbox: Outbox) -> None:
+    async with answering(_ok) as receiver, delivering(resources):
+        await outbox.endpoint(receiver.url)
+        await asyncio.sleep(0.2)
+        await outbox.events()
+        await until(lambda: receiver.requests, seconds=2)
+
+
+async def test_secrets_that_do_not_open_are_our_fault(resources: Resources, outbox: Outbox) -> None:
+    foreign = Outbox(resources.sessions, Vault(["B" * 43 + "="]))
+    async with answering(_ok) as receiver:
+        await foreign.endpoint(receiver.url)
+        await outbox.events(9)
+        async with delivering(resources):
+            await asyncio.sleep(0.3)
+
+        rows = await outbox.rows("SELECT state, attempts, outcome FROM delivery")
+        assert Counter(rows) == {("pending", 0, None): 5, ("pending", 0, "internal"): 4}
+        assert receiver.requests == []
+
+
+async def test_a_fault_of_ours_in_one_delivery_ends_no_other(
+    resources: Resources, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def explode(*_: object) -> AttemptResult:
+        raise AssertionError
+
+    async def is_recorded() -> bool:
+        return await outbox.rows("SELECT outcome FROM delivery") == [("internal",)]
+
+    await outbox.endpoint()
+    await outbox.events()
+    monkeypatch.setattr(WebhookSender, "send", explode)
+    async with delivering(resources) as deliverer:
+        await until(is_recorded)
+        assert not deliverer.task.done()
+
+
+async def test_an_erased_event_is_given_up(resources: Resources, outbox: Outbox) -> None:
+    await outbox.endpoint()
+    await outbox.events()
+    async with outbox.sessions.begin() as session:
+        await session.execute(_ERASE)
+    async with delivering(resources):
+        await _settled(outbox, dead=1)
+
+
+async def test_an_outage_of_postgresql_loses_nothing_and_repeats_nothing(
+    resources: Resources, outbox: Outbox, line: tuple[Line, str]
+) -> None:
+    connection, url = line
+    engine = create_engine(url, pool=5, pool_wait_seconds=1, statement_seconds=5)
+    cut = asyncio.Event()
+
+    async def answer(_: Received) -> bytes:
+        await cut.wait()
+        return status(200)
+
+    async with answering(answer) as receiver:
+        await outbox.endpoint(receiver.url)
+        await outbox.events(6)
+        async with delivering(resources, sessions=create_sessions(engine)):
+            await until(lambda: len(receiver.requests) == 4)
+            await connection.cut()
+            cut.set()
+            await asyncio.sleep(0.5)
+            await connection.mend()
+            await _settled(outbox, delivered=6)
+    await engine.dispose()
+
+    assert max(Counter(request.headers["webhook-id"] for request in receiver.requests).values()) == 1
+
+
+async def test_a_value_that_postgresql_refuses_fails_alone(resources: Resources, outbox: Outbox) -> None:
+    await outbox.endpoint()
+    await outbox.events(3)
+    claimed = await outbox.claim()
+    bad = AttemptResult(status=200, remote_ip="\0")
+    recorder = Recorder(resources.sessions, clock=lambda: NOW, on_recorded=lambda: None)
+    for one, result in zip(claimed, [AttemptResult(status=200), bad, AttemptResult(status=200)], strict=True):
+        recorder.put(result_of(one, result))
+
+    task = asyncio.create_task(recorder.run())
+    await recorder.drain(at_most_seconds=5)
+    task.cancel()
+
+    assert await outbox.states() == {"delivered": 2, "leased": 1}
