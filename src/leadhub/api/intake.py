@@ -1,0 +1,136 @@
+"""`/in/{channel}/{key}`: the hot path, straight on ASGI. No router, no dependency graph, no request object."""
+
+import functools
+import ipaddress
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from starlette.types import Receive, Scope
+
+from leadhub.api.answer import Answer, from_reply, from_response
+from leadhub.api.body import Bodies, Framing
+from leadhub.api.problems import instance_of, problem_response, status_response
+from leadhub.channels.protocol import Inbound, Reply
+from leadhub.domain.errors import LeadHubError, NotFound, Unavailable
+from leadhub.pipeline.capture import Gate, Target, authorise, capture, find_target
+from leadhub.store.outage import is_outage
+
+PREFIX = "/in/"
+ROUTE = "/in/{channel}/{key}"
+_ALLOW = "OPTIONS, POST"
+
+
+class Intake:
+    """Takes leads in. Until it is opened, and when too many are on their way, it asks to come again."""
+
+    def __init__(self, bodies: Bodies, *, most_requests: int) -> None:
+        self._bodies = bodies
+        self._most = most_requests
+        self._busy = 0
+        self._gate: Gate | None = None
+
+    def open(self, gate: Gate) -> None:
+        """Begin to take leads."""
+        self._gate = gate
+
+    async def answer(self, scope: Scope, receive: Receive, framing: Framing, *, now: datetime) -> Answer:
+        """Return the answer to any request under `/in/`, problems included."""
+        try:
+            target = await self._target(scope["path"])
+        except LeadHubError as error:
+            return from_response(problem_response(error, instance=instance_of(scope)))
+        inbound = _without_body(scope, now)
+        decoration = target.channel.decorate(inbound, target.connection)
+        note = scope["state"]["note"]
+        note |= {"channel": target.channel.name, "source_id": str(target.connection.source_id)}
+        try:
+            if scope["method"] != "POST":
+                return _without_lead(scope, target, inbound, decoration)
+            await authorise(self._open_gate(), target, inbound.headers.get("authorization", ()))
+            reply = await self._capture(scope, target, receive, framing, inbound)
+        except Exception as error:
+            problem = _known(error)
+            if problem is None:
+                raise
+            return from_response(problem_response(problem, instance=instance_of(scope)), decoration)
+        return from_reply(reply, decoration)
+
+    async def _target(self, path: str) -> Target:
+        segments = path[len(PREFIX) :].split("/")
+        if len(segments) != 2:
+            raise NotFound
+        return await find_target(self._open_gate(), channel=segments[0], key=segments[1])
+
+    def _open_gate(self) -> Gate:
+        if self._gate is None:
+            raise Unavailable("The service is starting.")
+        return self._gate
+
+    async def _capture(
+        self, scope: Scope, target: Target, receive: Receive, framing: Framing, inbound: Inbound
+    ) -> Reply:
+        """Read the body and take its leads in; a no for want of room comes before the body is read.
+
+        What counts as busy is only who is past the body: senders that drip cannot keep others out.
+        """
+        gate = self._open_gate()
+        gate.inbox.refuse_if_saturated()
+        if self._busy >= self._most:
+            raise Unavailable("Too many leads at once. Send it again.")
+        body = await self._bodies.read(receive, framing)
+        self._busy += 1
+        try:
+            captured = await capture(gate, target, _with_body(inbound, body), request_id=scope["state"]["request_id"])
+        finally:
+            self._busy -= 1
+        scope["state"]["note"] |= {"accepted": captured.accepted, "replayed": captured.replayed}
+        return captured.reply
+
+
+def _known(error: Exception) -> LeadHubError | None:
+    if isinstance(error, LeadHubError):
+        return error
+    return Unavailable("Leads cannot be stored right now. Send it again.") if is_outage(error) else None
+
+
+def _without_lead(scope: Scope, target: Target, inbound: Inbound, decoration: Sequence[tuple[str, str]]) -> Answer:
+    """Answer a handshake or a question about the address itself."""
+    reply = target.channel.preflight(inbound, target.connection)
+    if reply is None and inbound.method == "OPTIONS":
+        reply = Reply(204, headers=(("Allow", _ALLOW),))
+    if reply is not None:
+        return from_reply(reply, decoration)
+    refusal = status_response(405, instance=instance_of(scope), headers={"Allow": _ALLOW})
+    return from_response(refusal, decoration)
+
+
+def _without_body(scope: Scope, now: datetime) -> Inbound:
+    client = scope.get("client")
+    return Inbound(
+        method=scope["method"],
+        query=scope["query_string"].decode("latin-1"),
+        headers=_headers(scope["headers"]),
+        body=b"",
+        client_ip=_address(client[0]) if client else None,
+        received_at=now,
+    )
+
+
+def _with_body(inbound: Inbound, body: bytes) -> Inbound:
+    return Inbound(inbound.method, inbound.query, inbound.headers, body, inbound.client_ip, inbound.received_at)
+
+
+def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, Sequence[str]]:
+    headers: dict[str, list[str]] = {}
+    for name, value in raw:
+        headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return headers
+
+
+@functools.lru_cache(maxsize=4_096)
+def _address(text: str) -> str | None:
+    """Return an address in its one spelling; what a proxy passes on need not be one."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None

@@ -1,0 +1,188 @@
+"""The intake's operations, written by hand: their route reads raw bytes and has no models for FastAPI to describe."""
+
+from typing import Any, Final
+
+from pydantic.json_schema import models_json_schema
+
+from leadhub.api.openapi_webhooks import REF
+from leadhub.api.problems import problems
+from leadhub.channels.stated import BatchIn, SubmissionIn
+
+_KEY: Final = {
+    "in": "path",
+    "name": "key",
+    "required": True,
+    "description": "The source's key.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{3,64}$"},
+    "example": "website-demo",
+}
+_IDEMPOTENCY_KEY: Final = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "A repeat with the same key and body is the same submission, and gets its first id back.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_ID: Final = "019bc0fd-89bf-7000-8000-000000000001"
+_ACCEPTED: Final = {"id": _ID, "status": "accepted"}
+_LINKED: Final = {**_ACCEPTED, "links": {"self": f"/v1/submissions/{_ID}"}}
+_BATCH_REPLY: Final = {"submissions": [{"id": _ID, "replayed": False}], "accepted": 1, "replayed": 0}
+_PERSON: Final = {
+    "email": "ada@analytical.example",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "company": "Analytical Engines Ltd",
+    "activities": [{"type": "demo_requested"}],
+    "consents": [{"purpose": "marketing", "channel": "email", "granted": True}],
+    "attribution": {"utm_source": "newsletter"},
+}
+_REPLAYED: Final = {
+    "Idempotency-Replayed": {"description": "`true` on a repeat.", "schema": {"type": "string", "const": "true"}}
+}
+_ID_SCHEMA: Final = {"type": "string", "format": "uuid"}
+SCHEMAS: Final[dict[str, Any]] = {
+    "Accepted": {
+        "type": "object",
+        "description": "The submission is on disk.",
+        "required": ["id", "status"],
+        "properties": {
+            "id": _ID_SCHEMA,
+            "status": {"const": "accepted"},
+            "links": {"type": "object", "properties": {"self": {"type": "string"}}},
+        },
+    },
+    "BatchAccepted": {
+        "type": "object",
+        "description": "All submissions of the batch are on disk.",
+        "required": ["submissions", "accepted", "replayed"],
+        "properties": {
+            "submissions": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["id", "replayed"],
+                    "properties": {"id": _ID_SCHEMA, "replayed": {"type": "boolean"}},
+                },
+            },
+            "accepted": {"type": "integer"},
+            "replayed": {"type": "integer"},
+        },
+    },
+}
+
+
+def intake() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the intake's paths, and the schemas that they refer to."""
+    _, definitions = models_json_schema([(SubmissionIn, "validation"), (BatchIn, "validation")], ref_template=REF)
+    paths = {
+        "/in/api/{key}": {"post": _post_json()},
+        "/in/form/{key}": {"post": _post_form(), "options": _preflight()},
+    }
+    return paths, definitions["$defs"] | SCHEMAS
+
+
+def _post_json() -> dict[str, Any]:
+    return {
+        "operationId": "submit_json",
+        "summary": "Send a lead, or a batch of up to 1,000",
+        "description": "Answers when it is on disk. What becomes of it is under `links.self`.",
+        "tags": ["intake"],
+        "security": [{"bearer": ["leads:write"]}],
+        "parameters": [_KEY, _IDEMPOTENCY_KEY],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [_ref("SubmissionIn"), _ref("BatchIn")]},
+                    "examples": {
+                        "one": {"value": _PERSON},
+                        "batch": {"value": {"submissions": [{**_PERSON, "idempotency_key": "crm-4711"}]}},
+                    },
+                }
+            },
+        },
+        "responses": _responses(
+            {
+                "202": {
+                    "description": "On disk.",
+                    "headers": {
+                        **_REPLAYED,
+                        "Location": {"description": "The submission.", "schema": {"type": "string"}},
+                    },
+                    "content": {
+                        "application/json": {
+                            "schema": {"anyOf": [_ref("Accepted"), _ref("BatchAccepted")]},
+                            "examples": {"one": {"value": _LINKED}, "batch": {"value": _BATCH_REPLY}},
+                        }
+                    },
+                }
+            },
+            400, 401, 403, 404, 408, 409, 413, 415, 422, 503,
+        ),
+    }  # fmt: skip
+
+
+def _post_form() -> dict[str, Any]:
+    fields = {"type": "object", "additionalProperties": {"type": ["string", "array"], "items": {"type": "string"}}}
+    example = {"email": "ada@analytical.example", "name": "Ada Lovelace", "message": "Please call me."}
+    kinds = ("application/x-www-form-urlencoded", "multipart/form-data", "application/json", "text/plain")
+    return {
+        "operationId": "submit_form",
+        "summary": "Send a web form",
+        "description": (
+            "Point a form's `action` here. Fields are recognised by their usual names; what is not recognised is kept "
+            "under its own name. A browser's own post is answered with a page, a script's with JSON."
+        ),
+        "tags": ["intake"],
+        "security": [],
+        "parameters": [_KEY, _IDEMPOTENCY_KEY],
+        "requestBody": {
+            "required": True,
+            "content": {kind: {"schema": fields, "example": example} for kind in kinds[:3]}
+            | {kinds[3]: {"schema": {"type": "string"}, "example": '{"email": "ada@analytical.example"}'}},
+        },
+        "responses": _responses(
+            {
+                "200": {"description": "A page that says thank you.", "content": _page()},
+                "202": {
+                    "description": "On disk; for scripts.",
+                    "headers": _REPLAYED,
+                    "content": {"application/json": {"schema": _ref("Accepted"), "example": _ACCEPTED}},
+                },
+                "303": {
+                    "description": "On disk; on to the form's thank-you page.",
+                    "headers": {**_REPLAYED, "Location": {"required": True, "schema": {"type": "string"}}},
+                },
+            },
+            400, 403, 404, 408, 409, 413, 415, 422, 503,
+        ),
+    }  # fmt: skip
+
+
+def _preflight() -> dict[str, Any]:
+    return {
+        "operationId": "preflight_form",
+        "summary": "Ask whether a page may post",
+        "description": "What browsers send before a script's post from another origin.",
+        "tags": ["intake"],
+        "security": [],
+        "parameters": [_KEY],
+        "responses": _responses(
+            {"204": {"description": "It may, or not: see `Access-Control-Allow-Origin`."}}, 404, 503
+        ),
+    }
+
+
+def _responses(answers: dict[str, Any], *statuses: int) -> dict[str, Any]:
+    found = answers | {str(status): problem for status, problem in problems(*statuses).items()}
+    if "303" in answers:
+        found["422"] = {**found["422"], "content": found["422"]["content"] | _page()}
+    return found
+
+
+def _page() -> dict[str, Any]:
+    return {"text/html": {"schema": {"type": "string"}}}
+
+
+def _ref(model: str) -> dict[str, str]:
+    return {"$ref": REF.format(model=model)}

@@ -1,0 +1,16 @@
+"""Every router of the HTTP face besides health, in the order of the OpenAPI document."""
+
+from fastapi import APIRouter
+
+from leadhub.api import deliveries, endpoints, keys, leads, overview, signing_secrets, sources, submissions
+
+ROUTERS: list[APIRouter] = [
+    leads.router,
+    submissions.router,
+    deliveries.router,
+    overview.router,
+    sources.router,
+    endpoints.router,
+    signing_secrets.router,
+    keys.router,
+]

@@ -1,0 +1,157 @@
+"""The gateway: puts the parts together, and runs them."""
+
+import gc
+import resource
+import signal
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from typing_extensions import override
+
+from leadhub import telemetry
+from leadhub.api import health, openapi, problems
+from leadhub.api.body import Bodies
+from leadhub.api.door import Door
+from leadhub.api.intake import Intake
+from leadhub.api.routers import ROUTERS
+from leadhub.api.server import server_config
+from leadhub.channels.protocol import Channel
+from leadhub.channels.registry import CHANNELS
+from leadhub.pipeline.capture import Gate
+from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.resources import Ids, Resources, clock, open_resources
+from leadhub.settings import Settings
+from leadhub.store.inbox import Inbox, Limits
+
+_FILES_BESIDES_CONNECTIONS = 200
+_log = telemetry.get_logger("gateway")
+
+
+class Api(FastAPI):
+    """FastAPI that serves the one description there is: with the intake, the events, and errors as problems."""
+
+    @override
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.document()
+        return self.openapi_schema
+
+
+def create_api(settings: Settings, **options: Any) -> Api:
+    """Return all of the HTTP face but the intake; what `leadhub openapi` describes."""
+    api = Api(
+        title="LeadHub",
+        version="1",
+        openapi_url="/openapi.json" if settings.docs else None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the Host header, which anybody can set
+        **options,
+    )
+    problems.install(api)
+    for router in (*ROUTERS, health.router):
+        api.include_router(router)
+    return api
+
+
+def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -> Door:
+    """Return a gateway; its parts are opened by its lifespan."""
+    bodies = Bodies(most_bytes=settings.body_bytes, seconds=settings.body_seconds, together_bytes=settings.inbox_bytes)
+    intake = Intake(bodies, most_requests=settings.requests)
+    readiness = health.Readiness()
+    ids = Ids()
+
+    @asynccontextmanager
+    async def lifespan(api: FastAPI) -> AsyncIterator[None]:
+        async with open_resources(settings) as resources:
+            inbox = _open_inbox(resources)
+            connections = Connections(resources.sessions, resources.vault, now=clock)
+            api_keys = ApiKeys(resources.sessions, now=clock)
+            intake.open(Gate(channels=channels, connections=connections, api_keys=api_keys, inbox=inbox, new_id=ids))
+            readiness.open(resources, inbox)
+            api.state.resources = resources
+            try:
+                yield
+            finally:
+                await inbox.close()
+
+    api = create_api(settings, lifespan=lifespan)
+    api.state.readiness = readiness
+    api.state.now = clock
+    return Door(api, intake, bodies, readiness, now=clock, new_id=ids)
+
+
+def _open_inbox(resources: Resources) -> Inbox:
+    settings = resources.settings
+    limits = Limits(
+        rows=settings.inbox_rows,
+        bytes=settings.inbox_bytes,
+        wait_seconds=settings.inbox_wait_seconds,
+        connect_seconds=2 * settings.pool_wait_seconds,  # a wait for one of the pool's, or to make a new one
+    )
+    inbox = Inbox(resources.engine, limits, nudge=resources.submissions_nudge)
+    inbox.start()
+    return inbox
+
+
+class GatewayServer(uvicorn.Server):
+    """Uvicorn that says first, and for some time, that it is going to stop.
+
+    From SIGTERM on readiness is red and every answer closes its connection, but requests are served as ever: so load
+    balancers and clients have gone elsewhere before the port closes. A second signal stops at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, readiness: health.Readiness, *, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._readiness = readiness
+        self._drain_seconds = drain_seconds
+        self._stops_at: float | None = None
+
+    @override
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for listener in server.sockets:
+                host, port = listener.getsockname()[:2]
+                _log.info("gateway.listening", host=host, port=port)
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._stops_at is not None:
+            super().handle_exit(sig, frame)
+            return
+        self._readiness.is_stopping = True
+        self._stops_at = time.monotonic() + self._drain_seconds
+
+    @override
+    async def on_tick(self, counter: int) -> bool:
+        if self._stops_at is not None and time.monotonic() >= self._stops_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def serve(settings: Settings) -> None:
+    """Run a gateway until SIGTERM or SIGINT; what is under way then is finished first."""
+    telemetry.configure_logging(log_format=settings.log_format, level=settings.log_level)
+    _allow_files(settings.connections + _FILES_BESIDES_CONNECTIONS)
+    door = create_app(settings)
+    server = GatewayServer(server_config(door, settings), door.readiness, drain_seconds=settings.drain_seconds)
+    # Uvicorn raises the signal that stopped it again when it is done, and would then end as if killed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()  # what is there now stays: the collector need not look at it again and again
+    server.run()
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise the soft limit of open files, which is 1,024 in most shells, as far as is needed and allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

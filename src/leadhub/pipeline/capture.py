@@ -1,0 +1,183 @@
+"""Take a lead in: find its connection, check its sender, unpack it, have it on disk, then answer."""
+
+import functools
+import hashlib
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from prometheus_client import Counter
+from pydantic_core import PydanticSerializationError
+
+from leadhub import telemetry
+from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Receipt, Reply, Unpacked
+from leadhub.domain import credentials
+from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge
+from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.store.inbox import Inbox, NewSubmission, Taken
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""Anything else in a path cannot be a connection's key and is not worth a look-up."""
+_MOST_SUBMISSIONS = 1_000
+_LONGEST_DEDUPE_KEY = 500
+"""Characters; PostgreSQL's index takes 2,700 bytes."""
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""U+0000 in JSON, and not a backslash followed by `u0000`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What capturing stands on."""
+
+    channels: Mapping[str, Channel]
+    connections: Connections
+    api_keys: ApiKeys
+    inbox: Inbox
+    new_id: Callable[[], UUID]
+    """Makes ids that ascend: they are the order of receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A channel and the connection of it that a request is for."""
+
+    channel: Channel
+    connection: Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """How to answer, and what to count and to log."""
+
+    reply: Reply
+    accepted: int
+    replayed: int
+    spam: int
+
+
+async def find_target(gate: Gate, *, channel: str, key: str) -> Target:
+    """Return where a request goes.
+
+    Raises:
+        NotFound: no such channel, no such connection, or a disabled one: all alike.
+        Unavailable: it cannot be known now.
+    """
+    known = gate.channels.get(channel)
+    if known is not None and _KEY.fullmatch(key):
+        connection = await gate.connections.find(channel, key)
+        if connection is not None:
+            return Target(known, connection)
+    raise NotFound
+
+
+async def authorise(gate: Gate, target: Target, authorization: Sequence[str]) -> None:
+    """Check the API key of a sender whose channel does not verify by itself.
+
+    Raises:
+        NotAuthenticated: not exactly one bearer token, or one that is not live.
+        NotAllowed: the key lacks the scope.
+    """
+    scope = target.channel.needs_scope
+    if scope is None:
+        return
+    token = credentials.bearer(authorization[0].encode("latin-1")) if len(authorization) == 1 else None
+    hashed = credentials.hash_token(token or b"")  # always, so that every refusal costs the same
+    key = await gate.api_keys.find(hashed) if token and credentials.is_well_formed(token) else None
+    if key is None:
+        raise NotAuthenticated
+    if not credentials.allows(key.scopes, scope):
+        raise NotAllowed(f"The API key lacks the scope {scope}.")
+
+
+async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: UUID) -> Captured:
+    """Unpack a request, store what it brought and return the channel's answer, which is true only from then on.
+
+    The request's id becomes that of the first submission that it brings, so that the log leads from one to the other.
+
+    Raises:
+        LeadHubError: nothing of it was stored.
+    """
+    unpacked = target.channel.unpack(inbound, target.connection)
+    ids = itertools.chain((request_id,), iter(gate.new_id, None))
+    rows = _rows(unpacked, target.connection, inbound, ids)
+    taken = await gate.inbox.put(rows)
+    receipts = [Receipt(str(one.submission_id), one.replayed) for one in taken]
+    reply = target.channel.reply(unpacked, receipts, inbound, target.connection)
+    return _counted(target.channel.name, rows, taken, reply)
+
+
+def _rows(unpacked: Capture, connection: Connection, inbound: Inbound, ids: Iterator[UUID]) -> list[NewSubmission]:
+    if len(unpacked.submissions) > _MOST_SUBMISSIONS:
+        raise TooLarge(f"At most {_MOST_SUBMISSIONS} submissions at once.")
+    return [
+        NewSubmission(
+            submission_id=next(ids),
+            source_id=connection.source_id,
+            received_at=inbound.received_at,
+            content=_content(one),
+            raw=one.raw,
+            raw_type=_storable(one.raw_type),
+            is_spam=one.is_spam,
+            dedupe_key=_dedupe_key(one),
+            permanent_key=one.permanent_key,
+            fingerprint=hashlib.sha256(one.raw).digest(),
+        )
+        for one in unpacked.submissions
+    ]
+
+
+def _content(unpacked: Unpacked) -> str:
+    """Return the content as JSON that PostgreSQL can hold; hygiene is the channel's, this is the second lock."""
+    try:
+        content = unpacked.content.model_dump_json(exclude_defaults=True)
+    except (PydanticSerializationError, UnicodeError):
+        raise _unstorable() from None
+    if "\\u0000" in content and _NUL.search(content):
+        raise _unstorable()
+    return content
+
+
+def _storable(text: str) -> str:
+    if "\0" in text or not text.isascii():
+        raise _unstorable()
+    return text
+
+
+def _dedupe_key(unpacked: Unpacked) -> str | None:
+    key = unpacked.dedupe_key
+    if key is None:
+        return None
+    if not 0 < len(key) <= _LONGEST_DEDUPE_KEY:
+        raise InvalidInput(f"An idempotency key has 1 to {_LONGEST_DEDUPE_KEY} characters.")
+    if "\0" in key or _has_surrogates(key):
+        raise _unstorable()
+    return key
+
+
+def _has_surrogates(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _unstorable() -> InvalidInput:
+    return InvalidInput("The submission has a character that cannot be stored: U+0000 or half of a surrogate pair.")
+
+
+def _counted(channel: str, rows: Sequence[NewSubmission], taken: Sequence[Taken], reply: Reply) -> Captured:
+    replayed = sum(one.replayed for one in taken)
+    spam = sum(row.is_spam and not one.replayed for row, one in zip(rows, taken, strict=True))
+    accepted = len(taken) - replayed - spam
+    for counter, count in ((telemetry.ACCEPTED, accepted), (telemetry.REPLAYED, replayed), (telemetry.SPAM, spam)):
+        if count:
+            _of_channel(counter, channel).inc(count)
+    return Captured(reply, accepted, replayed, spam)
+
+
+@functools.cache  # prometheus_client's own look-up takes a lock and makes strings
+def _of_channel(counter: Counter, channel: str) -> Counter:
+    return counter.labels(channel)

@@ -1,0 +1,253 @@
+"""Subscribe URLs, change, pause and resume them, and turn their signing secrets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadhub.domain.errors import InvalidInput
+from leadhub.domain.events import EVENT_TYPES
+from leadhub.domain.ids import EndpointId, Entropy, uuid7
+from leadhub.domain.signature import format_secret
+from leadhub.outbound.guard import check_url
+from leadhub.store import endpoints
+from leadhub.store.endpoints import Endpoint, SealedSecret
+from leadhub.store.engine import Sessions
+from leadhub.store.idempotency import Repeatable, once
+from leadhub.store.vault import Vault
+
+Networks = Sequence[IPv4Network | IPv6Network]
+
+SECRET_BYTES = 32
+OVERLAP = timedelta(hours=24)
+"""How long the old secret goes on signing beside the new one: a working day for the receiver's own deployment."""
+
+_MOST_RETIRING = 2
+"""Old secrets beside the new one; each is a signature more in every request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatedEndpoint:
+    """A new endpoint and its signing secret."""
+
+    endpoint: Endpoint
+    secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointChanges:
+    """What to change; None leaves a part as it is."""
+
+    url: str | None = None
+    description: str | None = None
+    event_types: Sequence[str] | None = None
+    include_test: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealedSecret:
+    """A signing secret in clear, and until when it signs; None means until it is rotated."""
+
+    secret: str
+    created_at: datetime
+    valid_until: datetime | None
+
+
+async def create_endpoint(
+    sessions: Sessions,
+    vault: Vault,
+    *,
+    url: str,
+    description: str = "",
+    event_types: Sequence[str] = (),
+    include_test: bool = False,
+    lane_cap: int,
+    allowed_networks: Networks,
+    now: datetime,
+    entropy: Entropy,
+    repeatable: Repeatable | None = None,
+) -> CreatedEndpoint:
+    """Subscribe a URL to events that happen from now on.
+
+    Raises:
+        InvalidInput: a URL that deliveries must not reach, or an unknown event type.
+    """
+    _check_types(event_types)
+    check_url(url, allowed_networks)
+    endpoint = Endpoint(
+        id=EndpointId(uuid7(now, entropy(10))),
+        url=url,
+        description=description,
+        event_types=tuple(event_types),
+        include_test=include_test,
+        state="active",
+        state_because=None,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+    async def insert() -> CreatedEndpoint:
+        await endpoints.insert_endpoint(session, endpoint, lane_cap=lane_cap)
+        secret = await _add_secret(session, vault, endpoint.id, now=now, entropy=entropy)
+        return CreatedEndpoint(endpoint=endpoint, secret=secret)
+
+    async with sessions.begin() as session:
+        return await once(session, repeatable, CreatedEndpoint, insert, now=now)
+
+
+async def update_endpoint(
+    sessions: Sessions,
+    endpoint_id: EndpointId,
+    changes: EndpointChanges,
+    *,
+    expected_version: int | None,
+    allowed_networks: Networks,
+    now: datetime,
+) -> Endpoint:
+    """Change an endpoint; None for `expected_version` means: whatever it is now.
+
+    A new URL takes an endpoint that deliveries had switched off back into service: it was the URL that was wrong.
+
+    Raises:
+        NotFound, PreconditionFailed: see `store.endpoints.lock_endpoint`.
+        InvalidInput: a URL that deliveries must not reach, or an unknown event type.
+    """
+    _check_types(changes.event_types or ())
+    if changes.url is not None:
+        check_url(changes.url, allowed_networks)
+    async with sessions.begin() as session:
+        endpoint = await endpoints.lock_endpoint(session, endpoint_id, expected_version=expected_version)
+        changed = _next(_with(endpoint, changes), now)
+        if changed.url != endpoint.url and endpoint.state in {"gone", "misconfigured"}:
+            return await _resume(session, changed)
+        await endpoints.save_endpoint(session, changed)
+        return changed
+
+
+async def pause_endpoint(sessions: Sessions, endpoint_id: EndpointId, *, now: datetime) -> Endpoint:
+    """Hold every delivery to an endpoint; doing it again changes nothing.
+
+    Raises:
+        NotFound: there is no such endpoint.
+    """
+    async with sessions.begin() as session:
+        endpoint = await endpoints.lock_endpoint(session, endpoint_id)
+        if endpoint.state == "paused":
+            return endpoint
+        paused = replace(_next(endpoint, now), state="paused", state_because="paused by hand")
+        await endpoints.save_endpoint(session, paused)
+        await endpoints.hold(session, endpoint_id)
+        return paused
+
+
+async def resume_endpoint(sessions: Sessions, endpoint_id: EndpointId, *, now: datetime) -> Endpoint:
+    """Deliver again, what was held first; doing it again changes nothing.
+
+    The caller nudges the deliverers afterwards.
+
+    Raises:
+        NotFound: there is no such endpoint.
+    """
+    async with sessions.begin() as session:
+        endpoint = await endpoints.lock_endpoint(session, endpoint_id)
+        return endpoint if endpoint.state == "active" else await _resume(session, _next(endpoint, now))
+
+
+async def delete_endpoint(sessions: Sessions, endpoint_id: EndpointId, *, now: datetime) -> None:
+    """Unsubscribe a URL for good.
+
+    Raises:
+        NotFound: there is no such endpoint.
+    """
+    async with sessions.begin() as session:
+        await endpoints.lock_endpoint(session, endpoint_id)
+        await endpoints.delete_endpoint(session, endpoint_id, now=now)
+
+
+async def rotate_secret(
+    sessions: Sessions,
+    vault: Vault,
+    endpoint_id: EndpointId,
+    *,
+    now: datetime,
+    entropy: Entropy,
+    repeatable: Repeatable | None = None,
+) -> RevealedSecret:
+    """Sign with a new secret, and for `OVERLAP` with the old one too.
+
+    Raises:
+        NotFound: there is no such endpoint.
+    """
+
+    async def rotate() -> RevealedSecret:
+        await endpoints.lock_endpoint(session, endpoint_id)
+        await endpoints.retire_secrets(session, endpoint_id, now=now, until=now + OVERLAP, at_most=_MOST_RETIRING)
+        secret = await _add_secret(session, vault, endpoint_id, now=now, entropy=entropy)
+        return RevealedSecret(secret=secret, created_at=now, valid_until=None)
+
+    async with sessions.begin() as session:
+        return await once(session, repeatable, RevealedSecret, rotate, now=now)
+
+
+async def reveal_secrets(
+    sessions: Sessions, vault: Vault, endpoint_id: EndpointId, *, now: datetime
+) -> list[RevealedSecret]:
+    """Return the secrets that sign, newest first.
+
+    Raises:
+        NotFound: there is no such endpoint.
+    """
+    async with sessions() as session:
+        await endpoints.get_endpoint(session, endpoint_id)
+        sealed = await endpoints.secrets_of(session, endpoint_id, now=now)
+    return [
+        RevealedSecret(
+            secret=vault.open(one.sealed, context=_context(one)).decode(),
+            created_at=one.created_at,
+            valid_until=one.valid_until,
+        )
+        for one in sealed
+    ]
+
+
+async def _resume(session: AsyncSession, endpoint: Endpoint) -> Endpoint:
+    active = replace(endpoint, state="active", state_because=None)
+    await endpoints.save_endpoint(session, active)
+    await endpoints.release(session, active.id)
+    return active
+
+
+async def _add_secret(
+    session: AsyncSession, vault: Vault, endpoint_id: EndpointId, *, now: datetime, entropy: Entropy
+) -> str:
+    secret = format_secret(entropy(SECRET_BYTES))
+    note = SealedSecret(id=uuid7(now, entropy(10)), sealed=b"", created_at=now, valid_until=None)
+    sealed = vault.seal(secret.encode(), context=_context(note))
+    await endpoints.insert_secret(session, endpoint_id, replace(note, sealed=sealed))
+    return secret
+
+
+def _context(secret: SealedSecret) -> str:
+    return f"endpoint_secret:{secret.id}"
+
+
+def _next(endpoint: Endpoint, now: datetime) -> Endpoint:
+    return replace(endpoint, version=endpoint.version + 1, updated_at=now)
+
+
+def _with(endpoint: Endpoint, changes: EndpointChanges) -> Endpoint:
+    return replace(
+        endpoint,
+        url=endpoint.url if changes.url is None else changes.url,
+        description=endpoint.description if changes.description is None else changes.description,
+        event_types=endpoint.event_types if changes.event_types is None else tuple(changes.event_types),
+        include_test=endpoint.include_test if changes.include_test is None else changes.include_test,
+    )
+
+
+def _check_types(event_types: Sequence[str]) -> None:
+    if set(event_types) - set(EVENT_TYPES):
+        raise InvalidInput.at("#/event_types", f"known types are {', '.join(EVENT_TYPES)}")

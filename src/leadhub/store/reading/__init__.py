@@ -1,0 +1,1 @@
+"""What the API shows: queries that change nothing, one module for each noun."""

@@ -1,0 +1,123 @@
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+from sqlalchemy import text
+from tests.support.admin import Admin, pointers, problem_of
+from tests.support.waiting import a_source, content, new_id, received
+
+ANA = content(
+    {"email": "ana@acme.example", "first_name": "Ana", "job_title": "CTO", "employees": "120", "country": "Germany"},
+    activities=["demo_requested"],
+)
+
+
+@pytest.fixture
+async def endpoint(admin: Admin, client: httpx2.AsyncClient) -> str:
+    """An endpoint to which three deliveries wait: created and routed, and the nurtured one of somebody else."""
+    made = await client.post("/v1/endpoints", json={"url": "https://crm.example.com/hooks"})
+    source = await a_source(admin.resources.engine)
+    await received(admin.resources.engine, source, ANA, content({"email": "ben@acme.example"}))
+    await admin.process()
+    endpoint_id: str = made.json()["id"]
+    return endpoint_id
+
+
+async def tried(admin: Admin, *, state: str, because: str) -> UUID:
+    """The oldest delivery, after one failed attempt."""
+    async with admin.resources.engine.begin() as connection:
+        delivery_id: UUID = (await connection.execute(text("SELECT id FROM delivery ORDER BY id LIMIT 1"))).scalar_one()
+        await connection.execute(
+            text(
+                "INSERT INTO attempt"
+                " (id, delivery_id, number, started_at, finished_at, outcome, because, response_body)"
+                " VALUES (:id, :delivery, 1, now(), now(), 'timeout', :because, CAST('a\\000\\377b' AS bytea))"
+            ),
+            {"id": new_id(), "delivery": delivery_id, "because": because},
+        )
+        await connection.execute(
+            text("UPDATE delivery SET state = :state, attempts = 1, outcome = 'timeout' WHERE id = :id"),
+            {"state": state, "id": delivery_id},
+        )
+    return delivery_id
+
+
+async def test_deliveries_are_found_by_what_is_asked_for(client: httpx2.AsyncClient, endpoint: str) -> None:
+    everything = (await client.get("/v1/deliveries")).json()["items"]
+    lead = next(item["lead_id"] for item in everything if item["event_type"] == "lead.routed")
+
+    async def found(**query: str) -> list[str]:
+        items = (await client.get("/v1/deliveries", params=query)).json()["items"]
+        return sorted(item["event_type"] for item in items)
+
+    assert await found() == ["lead.created", "lead.created", "lead.nurtured", "lead.routed"]
+    assert await found(lead=lead) == ["lead.created", "lead.routed"]
+    assert await found(event_type="lead.routed") == ["lead.routed"]
+    assert len(await found(endpoint=endpoint, state="pending")) == 4
+    assert await found(state="dead") == []
+    assert await found(endpoint=str(uuid4())) == []
+
+
+@pytest.mark.usefixtures("endpoint")
+async def test_a_delivery_explains_itself(admin: Admin, client: httpx2.AsyncClient) -> None:
+    delivery_id = await tried(admin, state="pending", because="no answer within 15 seconds")
+
+    shown = (await client.get(f"/v1/deliveries/{delivery_id}")).json()
+
+    assert shown["because"].startswith("no answer within 15 seconds; it is tried again from ")
+    assert shown["endpoint_url"] == "https://crm.example.com/hooks"
+    assert [one["because"] for one in shown["attempts_made"]] == ["no answer within 15 seconds"]
+    assert shown["attempts_made"][0]["response_body"] == "a\x00\ufffdb"
+    assert '"type":"lead.' in shown["body"]
+
+
+@pytest.mark.usefixtures("endpoint")
+async def test_the_body_is_for_those_who_may_read_leads(admin: Admin, client: httpx2.AsyncClient) -> None:
+    [first, *_] = (await client.get("/v1/deliveries")).json()["items"]
+
+    async with admin.client("deliveries:read") as operator:
+        shown = await operator.get(f"/v1/deliveries/{first['id']}")
+
+    assert shown.json()["body"] is None
+    assert "acme" not in shown.text
+
+
+@pytest.mark.usefixtures("endpoint")
+async def test_a_dead_delivery_is_sent_again(admin: Admin, client: httpx2.AsyncClient) -> None:
+    delivery_id = await tried(admin, state="dead", because="given up after ten attempts")
+
+    dead = (await client.get(f"/v1/deliveries/{delivery_id}")).json()
+    sent = (await client.post(f"/v1/deliveries/{delivery_id}/resend")).json()
+
+    assert (dead["state"], dead["because"]) == ("dead", "given up after ten attempts")
+    assert (sent["state"], sent["attempts"]) == ("pending", 0)
+    assert sent["event_id"] == dead["event_id"]
+
+
+async def test_what_is_sent_to_a_paused_endpoint_is_held(client: httpx2.AsyncClient, endpoint: str) -> None:
+    await client.post(f"/v1/endpoints/{endpoint}/pause")
+    [first, *_] = (await client.get("/v1/deliveries")).json()["items"]
+
+    sent = (await client.post(f"/v1/deliveries/{first['id']}/resend")).json()
+
+    assert (sent["state"], sent["because"]) == ("held", "its endpoint is paused: paused by hand")
+
+
+@pytest.mark.usefixtures("endpoint")
+async def test_what_is_being_sent_is_not_sent_again(admin: Admin, client: httpx2.AsyncClient) -> None:
+    delivery_id = await tried(admin, state="leased", because="x")
+
+    problem_of(await client.post(f"/v1/deliveries/{delivery_id}/resend"), 409)
+
+
+async def test_the_status_shows_what_waits_for_each_endpoint(client: httpx2.AsyncClient, endpoint: str) -> None:
+    [load] = (await client.get("/v1/status")).json()["endpoints"]
+
+    assert (load["id"], load["pending"], load["held"]) == (endpoint, 4, 0)
+    assert load["behind_seconds"] >= 0
+
+
+async def test_unknown_deliveries_and_states_are_refused(client: httpx2.AsyncClient) -> None:
+    problem_of(await client.get(f"/v1/deliveries/{uuid4()}"), 404)
+    problem_of(await client.post(f"/v1/deliveries/{uuid4()}/resend"), 404)
+    assert pointers(problem_of(await client.get("/v1/deliveries?state=lost"), 422)) == ["query:state"]

@@ -1,0 +1,193 @@
+import asyncio
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx2
+from sqlalchemy import text
+from tests.support.admin import Admin, pointers, problem_of
+
+from leadhub.domain.ids import EventId
+from leadhub.domain.signature import parse_secret
+from leadhub.resources import Ids
+from leadhub.store.events import NewEvent, append
+
+A_CRM = {"url": "https://crm.example.com/hooks", "description": "CRM", "event_types": ["lead.routed"]}
+new_id = Ids()
+
+
+async def created(client: httpx2.AsyncClient, **parts: Any) -> dict[str, Any]:
+    response = await client.post("/v1/endpoints", json={**A_CRM, **parts})
+    assert response.status_code == 201, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+async def happened(admin: Admin, kind: str = "lead.routed") -> UUID:
+    now = datetime.now(UTC)
+    event = NewEvent(
+        id=EventId(new_id()),
+        type=kind,
+        lead_id=None,
+        sequence=1,
+        occurred_at=now,
+        received_at=now,
+        is_test=False,
+        body=b"{}",
+    )
+    async with admin.resources.sessions.begin() as session:
+        await append(session, [event])
+    return event.id
+
+
+async def states(admin: Admin) -> list[str]:
+    async with admin.resources.engine.connect() as connection:
+        return list((await connection.execute(text("SELECT state FROM delivery ORDER BY id"))).scalars())
+
+
+async def test_a_new_endpoint_has_a_secret_a_lane_and_an_etag(client: httpx2.AsyncClient, admin: Admin) -> None:
+    made = await client.post("/v1/endpoints", json=A_CRM)
+
+    shown = await client.get(f"/v1/endpoints/{made.json()['id']}/secret")
+    read = await client.get(f"/v1/endpoints/{made.json()['id']}")
+    secret = made.json()["secret"]
+    assert len(parse_secret(secret)) == 32
+    assert len(base64.b64decode(secret.removeprefix("whsec_"))) == 32
+    assert [one["secret"] for one in shown.json()["secrets"]] == [secret]
+    assert "secret" not in read.json()
+    assert read.headers["etag"] == '"v1"'
+    async with admin.resources.engine.connect() as connection:
+        caps = (await connection.execute(text("SELECT cap FROM lane"))).scalars().all()
+    assert caps == [admin.resources.settings.delivery_lane_cap]
+
+
+async def test_secrets_are_sealed_at_rest(client: httpx2.AsyncClient, admin: Admin) -> None:
+    secret = (await created(client))["secret"]
+
+    async with admin.resources.engine.connect() as connection:
+        [sealed] = (await connection.execute(text("SELECT sealed FROM endpoint_secret"))).scalars()
+    assert secret.encode() not in sealed
+
+
+async def test_a_wrong_endpoint_is_refused_by_field(client: httpx2.AsyncClient) -> None:
+    expected: list[tuple[dict[str, Any], str]] = [
+        ({"url": "http://169.254.169.254/latest"}, "#/url"),
+        ({"url": "https://10.0.0.1/"}, "#/url"),
+        ({"url": "https://user@crm.example.com/"}, "#/url"),
+        ({"url": "ftp://crm.example.com/"}, "#/url"),
+        ({"url": "https://crm.example.com/\u0000"}, "#/url"),
+        ({"url": ""}, "#/url"),
+        ({"event_types": ["lead.exploded"]}, "#/event_types/0"),
+        ({"include_test": "true"}, "#/include_test"),
+        ({"state": "gone"}, "#/state"),
+    ]
+
+    for parts, pointer in expected:
+        problem = problem_of(await client.post("/v1/endpoints", json={**A_CRM, **parts}), 422)
+        assert pointers(problem) == [pointer], parts
+
+
+async def test_a_repeated_create_is_one_endpoint_with_one_secret(client: httpx2.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "crm"}
+
+    several = await asyncio.gather(*(client.post("/v1/endpoints", json=A_CRM, headers=headers) for _ in range(4)))
+
+    assert len({response.text for response in several}) == 1
+    assert len((await client.get("/v1/endpoints")).json()["items"]) == 1
+
+
+async def test_a_change_needs_the_etag_and_a_url_that_is_allowed(client: httpx2.AsyncClient) -> None:
+    path = f"/v1/endpoints/{(await created(client))['id']}"
+    match = {"If-Match": '"v1"'}
+
+    problem_of(await client.patch(path, json={"description": "x"}), 428)
+    problem_of(await client.patch(path, json={"url": "https://10.0.0.1/"}, headers=match), 422)
+    changed = await client.patch(path, json={"event_types": []}, headers=match)
+    problem_of(await client.patch(path, json={"description": "x"}, headers=match), 412)
+
+    assert changed.json()["event_types"] == []
+    assert changed.json()["url"] == A_CRM["url"]
+    assert changed.headers["etag"] == '"v2"'
+
+
+async def test_nothing_is_lost_while_an_endpoint_is_paused(client: httpx2.AsyncClient, admin: Admin) -> None:
+    path = f"/v1/endpoints/{(await created(client))['id']}"
+    await happened(admin)
+
+    paused = await client.post(f"{path}/pause")
+    again = await client.post(f"{path}/pause")
+    await happened(admin)
+
+    assert paused.json()["state"] == "paused"
+    assert again.json() == paused.json()
+    assert await states(admin) == ["held", "held"]
+
+    resumed = await client.post(f"{path}/resume")
+
+    assert (resumed.json()["state"], resumed.json()["state_because"]) == ("active", None)
+    assert await states(admin) == ["pending", "pending"]
+    assert (await client.post(f"{path}/resume")).json() == resumed.json()
+
+
+async def test_a_new_url_brings_a_misconfigured_endpoint_back(client: httpx2.AsyncClient, admin: Admin) -> None:
+    path = f"/v1/endpoints/{(await created(client))['id']}"
+    async with admin.resources.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE endpoint SET state = 'misconfigured', state_because = 'a private address'")
+        )
+    await happened(admin)
+
+    described = await client.patch(path, json={"description": "same url"}, headers={"If-Match": "*"})
+    moved = await client.patch(path, json={"url": "https://crm.example.com/new"}, headers={"If-Match": "*"})
+
+    assert described.json()["state"] == "misconfigured"
+    assert moved.json()["state"] == "active"
+    assert await states(admin) == ["pending"]
+
+
+async def test_a_deleted_endpoint_gets_nothing_more_and_its_log_stays(client: httpx2.AsyncClient, admin: Admin) -> None:
+    made = await created(client)
+    await happened(admin)
+
+    gone = await client.delete(f"/v1/endpoints/{made['id']}")
+
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert await states(admin) == ["cancelled"]
+    problem_of(await client.get(f"/v1/endpoints/{made['id']}"), 404)
+    problem_of(await client.delete(f"/v1/endpoints/{made['id']}"), 404)
+    assert len((await client.get("/v1/deliveries")).json()["items"]) == 1
+
+
+async def test_after_a_rotation_both_secrets_sign_for_a_day(client: httpx2.AsyncClient) -> None:
+    made = await created(client)
+    path = f"/v1/endpoints/{made['id']}/secret"
+
+    rotated = (await client.post(f"{path}/rotate")).json()
+    [new, old] = (await client.get(path)).json()["secrets"]
+
+    assert new["secret"] == rotated["secret"] != made["secret"]
+    assert new["valid_until"] is None
+    assert old["secret"] == made["secret"]
+    left = datetime.fromisoformat(old["valid_until"]) - datetime.now(UTC)
+    assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
+
+
+async def test_of_many_rotations_two_old_secrets_remain(client: httpx2.AsyncClient) -> None:
+    path = f"/v1/endpoints/{(await created(client))['id']}/secret"
+
+    made = [(await client.post(f"{path}/rotate")).json()["secret"] for _ in range(4)]
+
+    shown = (await client.get(path)).json()["secrets"]
+    assert [one["secret"] for one in shown] == made[:0:-1]
+
+
+async def test_a_repeated_rotation_is_one(client: httpx2.AsyncClient) -> None:
+    path = f"/v1/endpoints/{(await created(client))['id']}/secret"
+    headers = {"Idempotency-Key": "rotate-in-may"}
+
+    first = await client.post(f"{path}/rotate", headers=headers)
+    second = await client.post(f"{path}/rotate", headers=headers)
+
+    assert first.json() == second.json()
+    assert len((await client.get(path)).json()["secrets"]) == 2
