@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     body_seconds: float = Field(default=20, gt=0, le=120, description="Longest time to receive a request's body")
     connections: int = Field(default=2_000, ge=10, description="Most open connections of one gateway")
 
+    requests: int = Field(default=600, ge=1, description="Most requests with leads in progress of one gateway")
+    drain_seconds: float = Field(default=1, ge=0, le=60, description="Time to serve on after SIGTERM, not ready")
+
     inbox_rows: int = Field(default=5_000, ge=1, description="Most submissions waiting in memory for their commit")
     inbox_bytes: int = Field(default=32_000_000, ge=1_000_000, description="Most bytes waiting for their commit")
     inbox_wait_seconds: float = Field(default=2.0, gt=0, le=30, description="Oldest wait at which new ones are refused")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
+import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from typing_extensions import override
@@ -61,6 +62,9 @@ ATTEMPTS = Counter("leadhub_delivery_attempts", "Webhook attempts by class of ou
 ATTEMPT_SECONDS = Histogram(
     "leadhub_delivery_attempt_seconds", "Time of one attempt", buckets=_SECONDS, registry=REGISTRY
 )
+DELIVERIES_AGE = Gauge(
+    "leadhub_deliveries_oldest_seconds", "Age of the delivery that has been due for longest", registry=REGISTRY
+)
 SPEED_TO_LEAD = Histogram(
     "leadhub_speed_to_lead_seconds", "From receipt of a submission to a 2xx for its lead.routed", buckets=_SECONDS,
     registry=REGISTRY,
@@ -77,11 +81,14 @@ def _allow_listed(_logger: object, _method: str, line: MutableMapping[str, Any])
 
 def configure_logging(*, log_format: str, level: str) -> None:
     """Send structured lines to stderr, and every library's warnings through the same allow-list."""
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        if log_format == "console"
-        else structlog.processors.JSONRenderer()
-    )
+    renderer: structlog.typing.Processor
+    factory: structlog.WriteLoggerFactory | structlog.BytesLoggerFactory
+    if log_format == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        factory = structlog.WriteLoggerFactory(sys.stderr)
+    else:  # a line a request: orjson and no detour through text are a tenth of its cost
+        renderer = structlog.processors.JSONRenderer(serializer=orjson.dumps)
+        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -90,7 +97,7 @@ def configure_logging(*, log_format: str, level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=factory,
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_ClassOnly()], level=logging.WARNING, force=True)

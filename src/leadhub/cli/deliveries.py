@@ -1,0 +1,90 @@
+"""`leadhub deliveries`: what was sent to whom, and how it ended."""
+
+from typing import Literal
+
+from cyclopts import App
+
+from leadhub.cli.console import Columns, clean, say, show, show_json
+from leadhub.cli.database import an_id, use
+from leadhub.cli.options import Json
+from leadhub.domain.ids import DeliveryId
+from leadhub.resources import Resources
+from leadhub.store.reading import deliveries as reading
+from leadhub.store.reading.deliveries import DeliveryDetail, DeliveryFilter, DeliveryRow
+
+app = App(name="deliveries")
+
+_COLUMNS: Columns = {
+    "id": lambda row: row.id,
+    "event": lambda row: row.event_type,
+    "state": lambda row: row.state,
+    "outcome": lambda row: row.outcome,
+    "tries": lambda row: row.attempts,
+    "next": lambda row: row.due_at if row.state == "pending" else None,
+    "finished": lambda row: row.finished_at,
+    "endpoint": lambda row: row.endpoint_id,
+}
+State = Literal["pending", "leased", "delivered", "held", "dead", "cancelled"]
+
+
+@app.command(name="list")
+def list_(
+    *,
+    state: State | None = None,
+    endpoint: str | None = None,
+    lead: str | None = None,
+    limit: int = 50,
+    as_json: Json = False,
+) -> None:
+    """List deliveries, newest first.
+
+    Args:
+        state: Only those in this state.
+        endpoint: Only those to the endpoint with this id.
+        lead: Only those about the lead with this id.
+        limit: At most so many.
+        as_json: Print JSON.
+    """
+    which = DeliveryFilter(
+        state=state,
+        endpoint_id=an_id(endpoint, "endpoints") if endpoint else None,
+        lead_id=an_id(lead, "leads") if lead else None,
+    )
+
+    async def work(resources: Resources) -> list[DeliveryRow]:
+        async with resources.sessions() as session:
+            return await reading.list_deliveries(session, which, limit=limit)
+
+    show(use(work), _COLUMNS, empty="No such deliveries.", as_json=as_json)
+
+
+@app.command(name="show")
+def show_(id_: str, /, *, as_json: Json = False) -> None:
+    """Show one delivery with every try.
+
+    Args:
+        id_: The delivery's id.
+        as_json: Print JSON.
+    """
+    delivery_id = DeliveryId(an_id(id_, "deliveries"))
+
+    async def work(resources: Resources) -> DeliveryDetail:
+        async with resources.sessions() as session:
+            return await reading.get_delivery(session, delivery_id)
+
+    found = use(work)
+    if as_json:
+        show_json({name: read(found.delivery) for name, read in _COLUMNS.items()} | {"attempts": found.attempts})
+        return
+    delivery = found.delivery
+    say(f"[bold]{clean(delivery.event_type)}[/bold] to {clean(found.endpoint_url or 'a deleted endpoint')}")
+    said = f" ({clean(delivery.outcome)})" if delivery.outcome not in {None, delivery.state} else ""
+    say(f"{delivery.state}{said}; event {delivery.event_id}, lead {delivery.lead_id}")
+    if found.endpoint_because:
+        say(f"the endpoint is {clean(found.endpoint_state)}: {clean(found.endpoint_because)}")
+    for attempt in found.attempts:
+        took = f"{attempt.duration_ms} ms" if attempt.duration_ms is not None else "under way"
+        say(
+            f"  {attempt.number:>3}  {clean(attempt.started_at)}  {attempt.status or '-':<4} {took:>9}  "
+            f"{clean(attempt.because or attempt.outcome)}"
+        )

@@ -1,0 +1,179 @@
+"""`leadhub endpoints`: the URLs that events are delivered to."""
+
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from leadhub.cli.console import Columns, note, say, show, show_json
+from leadhub.cli.database import an_id, entropy, now, use
+from leadhub.cli.options import Flag, Json
+from leadhub.domain.ids import EndpointId
+from leadhub.pipeline import endpoints
+from leadhub.resources import Resources
+from leadhub.store import endpoints as stored
+from leadhub.store.endpoints import Endpoint
+
+app = App(name="endpoints")
+
+_MOST = 1_000
+_COLUMNS: Columns = {
+    "id": lambda endpoint: endpoint.id,
+    "url": lambda endpoint: endpoint.url,
+    "events": lambda endpoint: endpoint.event_types or "all",
+    "state": lambda endpoint: endpoint.state,
+    "because": lambda endpoint: endpoint.state_because,
+    "description": lambda endpoint: endpoint.description,
+}
+
+
+@app.command
+def create(
+    url: str,
+    *,
+    event: tuple[str, ...] = (),
+    description: str = "",
+    include_test: Flag = False,
+    as_json: Json = False,
+) -> None:
+    """Subscribe a URL and show the secret that signs what it gets.
+
+    Args:
+        url: Where events are posted to.
+        event: Type of event to deliver, such as lead.routed; repeat it for several. Without it: all.
+        description: What the URL is, for lists.
+        include_test: Deliver events of test leads too.
+        as_json: Print JSON.
+    """
+
+    async def work(resources: Resources) -> endpoints.CreatedEndpoint:
+        return await subscribe(resources, url, events=event, description=description, include_test=include_test)
+
+    made = use(work)
+    if as_json:
+        show_json({"id": made.endpoint.id, "url": made.endpoint.url, "secret": made.secret})
+        return
+    say(f"[bold]{made.secret}[/bold]")
+    note(f"The endpoint {made.endpoint.id} is active. Verify each webhook with this secret (Standard Webhooks).")
+
+
+async def subscribe(
+    resources: Resources, url: str, *, events: Sequence[str], description: str, include_test: bool = False
+) -> endpoints.CreatedEndpoint:
+    """Subscribe a URL with the limits of this deployment."""
+    return await endpoints.create_endpoint(
+        resources.sessions,
+        resources.vault,
+        url=url,
+        description=description,
+        event_types=events,
+        include_test=include_test,
+        lane_cap=resources.settings.delivery_lane_cap,
+        allowed_networks=resources.settings.outbound_networks,
+        now=now(),
+        entropy=entropy,
+    )
+
+
+@app.command(name="list")
+def list_(*, as_json: Json = False) -> None:
+    """List endpoints, newest first.
+
+    Args:
+        as_json: Print JSON.
+    """
+
+    async def work(resources: Resources) -> list[Endpoint]:
+        async with resources.sessions() as session:
+            return await stored.list_endpoints(session, limit=_MOST)
+
+    show(
+        use(work),
+        _COLUMNS,
+        empty="Nobody is subscribed. Subscribe with `leadhub endpoints create URL`.",
+        as_json=as_json,
+    )
+
+
+@app.command
+def pause(id_: str, /) -> None:
+    """Hold everything for an endpoint until it is resumed; nothing is lost.
+
+    Args:
+        id_: The endpoint's id.
+    """
+    endpoint_id = _id(id_)
+
+    async def work(resources: Resources) -> Endpoint:
+        return await endpoints.pause_endpoint(resources.sessions, endpoint_id, now=now())
+
+    note(f"Paused {use(work).url}.")
+
+
+@app.command
+def resume(id_: str, /) -> None:
+    """Deliver again, what was held first.
+
+    Args:
+        id_: The endpoint's id.
+    """
+    endpoint_id = _id(id_)
+
+    async def work(resources: Resources) -> Endpoint:
+        endpoint = await endpoints.resume_endpoint(resources.sessions, endpoint_id, now=now())
+        resources.deliveries_nudge()
+        return endpoint
+
+    note(f"Resumed {use(work).url}.")
+
+
+@app.command
+def delete(id_: str, /) -> None:
+    """Unsubscribe a URL for good; what still waits for it is cancelled.
+
+    Args:
+        id_: The endpoint's id.
+    """
+    endpoint_id = _id(id_)
+
+    async def work(resources: Resources) -> None:
+        await endpoints.delete_endpoint(resources.sessions, endpoint_id, now=now())
+
+    use(work)
+    note("Deleted the endpoint.")
+
+
+@app.command
+def secrets(id_: str, /) -> None:
+    """Show the secrets that sign now, newest first.
+
+    Args:
+        id_: The endpoint's id.
+    """
+    endpoint_id = _id(id_)
+
+    async def work(resources: Resources) -> list[endpoints.RevealedSecret]:
+        return await endpoints.reveal_secrets(resources.sessions, resources.vault, endpoint_id, now=now())
+
+    for one in use(work):
+        say(one.secret + (f"\tuntil {one.valid_until:%Y-%m-%d %H:%M} UTC" if one.valid_until else ""))
+
+
+@app.command
+def rotate(id_: str, /) -> None:
+    """Sign with a new secret; for a day the old one signs too, so that the receiver can change over.
+
+    Args:
+        id_: The endpoint's id.
+    """
+    endpoint_id = _id(id_)
+
+    async def work(resources: Resources) -> endpoints.RevealedSecret:
+        return await endpoints.rotate_secret(
+            resources.sessions, resources.vault, endpoint_id, now=now(), entropy=entropy
+        )
+
+    say(use(work).secret)
+
+
+def _id(text: str) -> EndpointId:
+    return EndpointId(an_id(text, "endpoints"))

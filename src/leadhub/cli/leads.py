@@ -1,0 +1,128 @@
+"""`leadhub leads`: who they are, what they are worth, why, and where they went."""
+
+from typing import Any, Literal
+
+from cyclopts import App
+
+from leadhub.cli.console import Columns, clean, say, show, show_json
+from leadhub.cli.database import an_id, use
+from leadhub.cli.options import Json
+from leadhub.domain.ids import LeadId
+from leadhub.resources import Resources
+from leadhub.store.reading import leads as reading
+from leadhub.store.reading.leads import LeadFilter, LeadRow, LeadRows
+from leadhub.store.reading.timeline import timeline
+
+app = App(name="leads")
+
+_TIMELINE = 15
+
+
+def person(lead: LeadRow) -> str:
+    """Return a lead's name, or what else it can be called by."""
+    name = " ".join(part for part in (lead.first_name, lead.last_name) if part)
+    return name or lead.email or lead.phone or "?"
+
+
+def destination(lead: LeadRow) -> str:
+    """Return where a lead went: `sales emea/dora`, `nurture beginner`, `none`."""
+    if lead.route == "sales":
+        return f"sales {lead.team or ''}/{lead.owner or 'queue'}"
+    return f"nurture {lead.track or '(no track)'}" if lead.route == "nurture" else lead.route
+
+
+_COLUMNS: Columns = {
+    "id": lambda lead: lead.id,
+    "person": person,
+    "company": lambda lead: lead.company,
+    "stage": lambda lead: lead.stage,
+    "temperature": lambda lead: lead.temperature,
+    "score": lambda lead: f"{lead.score_total} = {lead.score_fit} + {lead.score_engagement}",
+    "to": destination,
+    "updated": lambda lead: lead.updated_at,
+}
+
+
+@app.command(name="list")
+def list_(
+    *,
+    route: Literal["sales", "nurture", "none"] | None = None,
+    stage: str | None = None,
+    owner: str | None = None,
+    limit: int = 50,
+    include_test: bool = False,
+    as_json: Json = False,
+) -> None:
+    """List leads, the one that changed last first.
+
+    Args:
+        route: Only those that went there.
+        stage: Only those at this stage, such as MQL.
+        owner: Only those of this person in sales.
+        limit: At most so many.
+        include_test: Test leads too.
+        as_json: Print JSON.
+    """
+    which = LeadFilter(route=route, stage=stage and stage.upper(), owner=owner, include_test=include_test)
+
+    async def work(resources: Resources) -> list[LeadRow]:
+        async with resources.sessions() as session:
+            return await reading.list_leads(session, which, order="updated", limit=limit)
+
+    show(use(work), _COLUMNS, empty="No such leads yet.", as_json=as_json)
+
+
+@app.command(name="show")
+def show_(id_: str, /, *, as_json: Json = False) -> None:
+    """Show one lead: contact, score line by line, why it went where it went, what happened.
+
+    Args:
+        id_: The lead's id; that of one that was merged shows the one it became part of.
+        as_json: Print JSON.
+    """
+    lead_id = LeadId(an_id(id_, "leads"))
+
+    async def work(resources: Resources) -> tuple[LeadRows, list[dict[str, Any]]]:
+        async with resources.sessions() as session:
+            rows = await reading.get_lead(session, lead_id)
+            return rows, await timeline(session, rows.family, most=_TIMELINE)
+
+    rows, entries = use(work)
+    if as_json:
+        show_json({**rows.lead, "identity_keys": rows.keys, "merges": rows.merges, "timeline": entries})
+        return
+    _print_contact(rows)
+    _print_score(rows.lead)
+    _print_timeline(entries)
+
+
+def _print_contact(rows: LeadRows) -> None:
+    lead = rows.lead
+    say(f"[bold]{clean(lead['golden'].get('full_name', {}).get('value') or lead['id'])}[/bold]  {lead['id']}")
+    merged = f", {len(rows.family) - 1} merged into it" if len(rows.family) > 1 else ""
+    say(f"submissions: {rows.memberships}{merged}")
+    for name, golden in lead["golden"].items():
+        say(
+            f"  {clean(name):<16} {clean(golden['value'])}   "
+            f"[dim]{clean(golden['source'])}, {clean(golden['rule'])}[/dim]"
+        )
+
+
+def _print_score(lead: Any) -> None:
+    say()
+    say(
+        f"[bold]{lead['score_total']}[/bold] = {lead['score_fit']} fit + {lead['score_engagement']} engagement, "
+        f"{lead['stage']}, {lead['temperature']}"
+    )
+    for line in (lead["evaluation"] or {}).get("lines", ()):
+        say(f"  {line['points']:>+4}  {clean(line['rule']):<24} {clean(line['because'])}")
+    where = " ".join(str(lead[name]) for name in ("route", "team", "owner", "track") if lead[name])
+    say(f"to [bold]{clean(where)}[/bold]: {clean(lead['route_because'])}")
+
+
+def _print_timeline(entries: list[dict[str, Any]]) -> None:
+    say()
+    for entry in entries:
+        facts = {name: value for name, value in entry.items() if name not in {"at", "kind"} and value not in (None, {})}
+        told = "  ".join(f"{name}={clean(value)}" for name, value in facts.items() if not name.endswith("_id"))
+        say(f"{clean(entry['at'])}  {entry['kind']:<10}  {told}")
