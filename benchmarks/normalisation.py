@@ -20,8 +20,8 @@ from leadhub.domain.normalisation import (
 )
 from leadhub.domain.normalisation import phone as phone_module
 
-ROUNDS = 15
-CALLS = 500
+ROUNDS = 300
+CALLS = 20
 ANCHOR = "phonenumbers, one number"
 """Absolute figures drift with the machine; ratios to this within one run do not."""
 TYPICAL = {

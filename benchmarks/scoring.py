@@ -71,6 +71,11 @@ def twenty_rules() -> Playbook:
     return load(text.replace(marker, f"{more}\n{marker}"))
 
 
+def nothing() -> int:
+    """Do nothing: what a call costs on this box today."""
+    return 0
+
+
 def per_second(call: Callable[[], Any]) -> float:
     """Return the calls a second of CPU of the best round: short rounds find the moments when the box is quiet."""
     best = 0.0
@@ -87,6 +92,8 @@ def main() -> None:
     playbook, lead = twenty_rules(), busy_lead()
     compiled = compile_playbook(playbook)
     rules = len(compiled.awards)
+    yardstick = per_second(lambda: [nothing() for _ in range(100)]) * 100
+    print(f"an empty function call: {1e9 / yardstick:.0f} ns (40 to 60 on a quiet core of 2024)")
     print(f"{playbook.reference}, {rules} scoring rules, {len(lead.facts)} facts, one core, best of {ROUNDS} rounds")
     for name, call in (
         ("score (points only)", lambda: compiled.score(lead, now=NOW)),

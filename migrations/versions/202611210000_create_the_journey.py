@@ -144,6 +144,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_delivery_leased", "delivery", ["endpoint_id"], unique=False, postgresql_where=sa.text("state = 'leased'")
     )
+    op.create_index(
+        "ix_delivery_stuck", "delivery", ["id"], unique=False, postgresql_where=sa.text("state IN ('held', 'dead')")
+    )
     op.create_index("uq_delivery_event_endpoint", "delivery", ["event_id", "endpoint_id"], unique=True)
     op.create_table(
         "endpoint",
@@ -480,6 +483,7 @@ def downgrade() -> None:
     op.drop_table("enrolment")
     op.drop_table("endpoint")
     op.drop_index("uq_delivery_event_endpoint", table_name="delivery")
+    op.drop_index("ix_delivery_stuck", table_name="delivery", postgresql_where=sa.text("state IN ('held', 'dead')"))
     op.drop_index("ix_delivery_leased", table_name="delivery", postgresql_where=sa.text("state = 'leased'"))
     op.drop_index("ix_delivery_lease_until", table_name="delivery", postgresql_where=sa.text("state = 'leased'"))
     op.drop_index("ix_delivery_lead", table_name="delivery")

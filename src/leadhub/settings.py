@@ -29,7 +29,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535, description="Port that the gateway listens on; 0 picks a free one")
     public_url: str = Field(default="", description="Base of absolute links, for example https://leads.example.com")
     trusted_proxies: str = Field(
-        default="127.0.0.1", description="Addresses whose X-Forwarded-For is believed, comma-separated"
+        default="127.0.0.1",
+        pattern=r"^[^*]*$",  # `*` would believe whatever a client invents
+        description="Addresses and networks whose X-Forwarded-For is believed, comma-separated",
     )
     docs: bool = Field(default=True, description="Serve the API's description under /openapi.json")
 

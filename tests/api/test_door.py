@@ -167,7 +167,8 @@ async def test_a_signal_turns_readiness_red_before_the_port_closes(settings: Set
         problem_of(after, 503)
         assert live.status_code == 200
         assert live.headers["connection"] == "close"
-        await asyncio.sleep(1)
+        while gateway.server.servers[0].is_serving():  # noqa: ASYNC110 - asyncio has no event for it
+            await asyncio.sleep(0.05)
         with pytest.raises(httpx2.ConnectError):
             await client.get("/health/live")
 

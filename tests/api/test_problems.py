@@ -28,7 +28,7 @@ def body_of(error: LeadHubError) -> dict[str, object]:
     return body
 
 
-@pytest.mark.parametrize("kind", sorted(set(descendants(LeadHubError)), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(set(descendants(LeadHubError)), key=str))
 def test_every_exception_is_in_the_catalogue(kind: type[LeadHubError]) -> None:
     assert kind in problems.CATALOGUE
 

@@ -146,7 +146,7 @@ async def test_idle_connections_disturb_nobody_and_are_closed(gateway: Gateway, 
     answer = await gateway.raw(a_post(path))
 
     assert answer.startswith(b"HTTP/1.1 202 ")
-    ends = await asyncio.wait_for(asyncio.gather(*(reader.read() for reader, _ in idle)), timeout=2)
+    ends = await asyncio.wait_for(asyncio.gather(*(reader.read() for reader, _ in idle)), timeout=5)
     assert ends == [b""] * 35
     await leave(gateway, idle)
 

@@ -1,13 +1,11 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.support.posting import JSON, NOW, Post, an_inbound, api
 
 from leadhub.channels.registry import CHANNELS
 from leadhub.channels.stated import BatchIn, SubmissionIn
-from leadhub.domain.errors import InvalidInput, LeadHubError, UnsupportedMedia
+from leadhub.domain.errors import InvalidInput, UnsupportedMedia
 from leadhub.domain.fields import FIELDS
 from leadhub.domain.submission import Content, Evidence, StatedActivity, StatedConsent
 
@@ -224,85 +222,6 @@ def test_raw_is_what_was_sent() -> None:
     assert not submission.permanent_key
 
 
-# --- keys ---
-
-
-def test_the_key_is_the_clients() -> None:
-    (submission,) = api(ADA, {"idempotency-key": "abc"}).unpack().submissions
-
-    assert submission.dedupe_key == "abc"
-
-
-@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "ü", "a\tb", "\x7f"])
-def test_a_key_is_visible_ascii(key: str) -> None:
-    with pytest.raises(InvalidInput, match="Idempotency-Key"):
-        api(ADA, {"idempotency-key": key}).unpack()
-
-
-def test_a_repeated_key_header_is_refused() -> None:
-    post = api(ADA)
-    post.inbound = an_inbound(post.inbound.body, JSON)
-    post.inbound = type(post.inbound)(
-        "POST", "", {**post.inbound.headers, "idempotency-key": ["a", "a"]}, b"{}", None, NOW
-    )
-
-    with pytest.raises(InvalidInput, match="Idempotency-Key"):
-        post.unpack()
-
-
-# --- batches ---
-
-
-def test_a_batch_is_unpacked_in_order_each_with_its_own_part() -> None:
-    document = {"submissions": [ADA, {"phone": "1", "idempotency_key": "own"}, {"external_id": "3"}]}
-    submissions = api(document, {"idempotency-key": "whole"}).unpack().submissions
-
-    assert [each.dedupe_key for each in submissions] == ["whole#0", "own", "whole#2"]
-    assert [json.loads(each.raw) for each in submissions] == document["submissions"]
-    assert submissions[1].content.fields == {"phone": "1"}
-
-
-def test_a_batch_without_keys_has_none() -> None:
-    assert [each.dedupe_key for each in api({"submissions": [ADA, ADA]}).unpack().submissions] == [None, None]
-
-
-def test_one_wrong_submission_refuses_the_batch_and_all_are_named() -> None:
-    batch = {"submissions": [ADA, {"email": "x"}, ADA | {"tel": "1"}, ADA, {"phone": 1}]}
-
-    assert set(api(batch).refusal()) == {"#/submissions/1/email", "#/submissions/2/tel", "#/submissions/4/phone"}
-
-
-@pytest.mark.parametrize(
-    ("document", "pointer"),
-    [
-        ({"submissions": []}, "#/submissions"),
-        ({"submissions": [ADA] * 1_001}, "#/submissions"),
-        ({"submissions": ADA}, "#/submissions"),
-        ({"submissions": None}, "#/submissions"),
-        ({"submissions": [None]}, "#/submissions/0"),
-        ({"submissions": [ADA], "email": "a@b"}, "#/email"),
-        ({"submissions": [ADA | {"idempotency_key": "a b"}]}, "#/submissions/0/idempotency_key"),
-        (
-            {"submissions": [ADA | {"idempotency_key": "a"}, ADA, ADA | {"idempotency_key": "a"}]},
-            "#/submissions/2/idempotency_key",
-        ),
-    ],
-)
-def test_a_batch_is_refused_at(document: object, pointer: str) -> None:
-    assert list(api(document).refusal()) == [pointer]
-
-
-def test_a_thousand_findings_are_told_in_part() -> None:
-    assert len(api({"submissions": [{}] * 1_000}).refusal()) == 100
-
-
-def test_a_thousand_submissions_are_taken() -> None:
-    assert len(api({"submissions": [ADA] * 1_000}).unpack().submissions) == 1_000
-
-
-# --- answers ---
-
-
 def test_an_accepted_submission_is_linked() -> None:
     reply = api(ADA).answer()
 
@@ -325,9 +244,6 @@ def test_a_batch_is_answered_item_by_item() -> None:
     }
     assert reply.headers == ()
     assert api({"submissions": [ADA]}).answer(replayed=[True]).headers == (("Idempotency-Replayed", "true"),)
-
-
-# --- the door ---
 
 
 @pytest.mark.parametrize(
@@ -362,36 +278,3 @@ def test_the_models_are_described() -> None:
     for example in schema["examples"]:
         assert api(example).unpack().submissions
     assert "BatchItem" in BatchIn.model_json_schema()["$defs"]
-
-
-# --- anything ---
-
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
-VALUES = st.recursive(
-    SCALARS,
-    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=8), each, max_size=3),
-    max_leaves=6,
-)
-NAMES = st.sampled_from(sorted(SubmissionIn.model_fields)) | st.text(max_size=8)
-
-
-@given(st.dictionaries(NAMES, VALUES, max_size=6).map(lambda known: {"email": "ada@example.org"} | known))
-def test_any_document_is_taken_or_refused_and_what_is_taken_comes_back(document: dict[str, object]) -> None:
-    try:
-        submissions = api(document).unpack().submissions
-    except LeadHubError:
-        return
-
-    for each in submissions:
-        stored = each.content.model_dump_json(exclude_defaults=True)
-        assert Content.model_validate_json(stored) == each.content
-        assert "\\u0000" not in stored.replace("\\\\", "")
-
-
-@given(st.binary(max_size=200), st.text(max_size=40))
-def test_any_bytes_of_any_type_are_taken_or_refused(body: bytes, content_type: str) -> None:
-    for stated in (content_type, JSON):
-        try:
-            Post("api", body, stated).unpack()
-        except LeadHubError:
-            continue

@@ -15,6 +15,7 @@ import uvicorn
 from hypothesis import strategies as st
 from schemathesis import Case
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 from tests.support.admin import Admin
@@ -27,7 +28,7 @@ from leadhub.app import create_app
 from leadhub.resources import Resources
 from leadhub.settings import Settings
 
-EXAMPLES = 3
+EXAMPLES = 5
 """Requests for each operation, of each kind."""
 CHECKS = [
     not_a_server_error,
@@ -86,7 +87,7 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
 def complaints(url: str, token: str, known: dict[str, str]) -> Iterator[str]:
     """What is wrong with the answers, operation by operation; those that delete come last."""
     schema = schemathesis.openapi.from_dict(without_security(document()))
-    found = [result.ok() for result in schema.get_all_operations()]
+    found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     headers = {"Authorization": f"Bearer {token}"}
     for operation in sorted(found, key=lambda one: one.method == "delete"):
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
@@ -100,7 +101,7 @@ def complaints(url: str, token: str, known: dict[str, str]) -> Iterator[str]:
                 suppress_health_check=list(hypothesis.HealthCheck),
             )
             @hypothesis.given(case=operation.as_strategy(generation_mode=mode), is_known=st.booleans())
-            def request(case: Case, *, is_known: bool) -> None:
+            def request(case: Case[Any], *, is_known: bool) -> None:
                 if is_known:
                     for name in case.path_parameters or {}:
                         case.path_parameters[name] = known.get(name) or known[case.path]
@@ -110,7 +111,7 @@ def complaints(url: str, token: str, known: dict[str, str]) -> Iterator[str]:
                 request()
             except hypothesis.errors.Unsatisfiable:
                 continue  # nothing can be wrong in a request without parameters
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is a complaint about this operation
+            except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - whatever it is, this operation has it
                 yield f"{operation.label} ({mode.value}): {describe(error)}"
 
 
@@ -118,7 +119,7 @@ def without_security(described: dict[str, Any]) -> dict[str, Any]:
     """The document without its keys: else half of the wrong requests are wrong in their key, and get no further."""
     for methods in described["paths"].values():
         for operation in methods.values():
-            operation.pop("security", None); operation["responses"].pop("404", None); operation["responses"].get("200",{}).get("content",{}).get("application/json",{}).update(schema={"type":"integer"})
+            operation.pop("security", None)
     return described
 
 

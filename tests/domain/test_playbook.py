@@ -92,11 +92,13 @@ def test_all_findings_come_at_once_with_line_column_and_suggestion() -> None:
             ("{id: rest,     to: nurture}", "{id: sql, to: nowhere}"),
             ("90d: -30", "90x: -30"),
             ("sla: service}\n", "sla: servise}\n"),
+            ("  owner: marketing-ops@example.test", "  name: other"),
         )
     )
 
     rules = "#/scoring/groups"
     expected = {
+        "#/metadata/name": "line 9, column 3: 'name' stands twice; first in line 7",
         f"{rules}/fit/rules/1/when/field": "line 37, column 55: unknown field 'employes'; did you mean 'employees'?",
         f"{rules}/fit/rules/3/when/in/0": "line 39, column 68: unknown list 'market'; did you mean 'markets'?",
         f"{rules}/engagement/rules/6/pionts": "line 53, column 28: unknown key 'pionts'; did you mean 'points'?",

@@ -185,8 +185,8 @@ def test_a_fact_leaves_its_window_at_the_very_instant() -> None:
         ({"gained": "total", "gte": 15}, {"scores": {"total": 40}, "gained_from": {"total": 26}}, False,
          "total gained 14, 15 needed"),
         ({"gained": "total", "gte": 15}, {"scores": {"total": 40}}, None, "total then is unknown"),
-        ({"contactable": True}, {"contactable": True}, True, "can be contacted"),
-        ({"contactable": True}, {"contactable": False}, False, "there is no way to contact them"),
+        ({"contactable": True}, {}, True, "can be contacted"),
+        ({"contactable": False}, {}, False, "can be contacted"),
         ({"disqualified": True}, {"disqualified": "competitor"}, True, "disqualified: competitor"),
         ({"disqualified": False}, {}, True, "not disqualified"),
         ({"routed": "sales"}, {"routed": Route.SALES}, True, "routed to sales"),
@@ -198,6 +198,13 @@ def test_what_is_known_so_far(condition: dict[str, Any], state: dict[str, Any], 
 
     assert held is answer
     assert reason.startswith(because)
+
+
+def test_who_cannot_be_contacted() -> None:
+    view = a_view({}, contactable=False)
+
+    assert ask({"contactable": True}, view) == (False, "there is no way to contact them")
+    assert ask({"contactable": False}, view) == (True, "there is no way to contact them")
 
 
 KNOWN = {"field": "country", "in": ["DE"]}

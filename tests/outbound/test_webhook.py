@@ -28,6 +28,8 @@ KEYS = [bytes(range(32)), bytes(range(1, 33))]
 BODY = '{"type":"lead.routed","data":{"company":"Zoë"}}'.encode()
 TOTAL = 3.0
 HASTY = 0.4
+TLS = ssl.create_default_context()
+"""One for all: reading the system's authorities takes longer than a test."""
 
 
 def _outgoing(url: str, body: bytes = BODY) -> Outgoing:
@@ -37,14 +39,14 @@ def _outgoing(url: str, body: bytes = BODY) -> Outgoing:
 
 @pytest.fixture
 async def sender() -> AsyncIterator[WebhookSender]:
-    async with WebhookSender(allowed_networks=LOOPBACK, connect_seconds=TOTAL, total_seconds=TOTAL) as opened:
+    async with WebhookSender(allowed_networks=LOOPBACK, connect_seconds=TOTAL, total_seconds=TOTAL, tls=TLS) as opened:
         yield opened
 
 
 @pytest.fixture
 async def hasty() -> AsyncIterator[WebhookSender]:
     """For receivers that never come to an end: their tests last as long as its deadline."""
-    async with WebhookSender(allowed_networks=LOOPBACK, connect_seconds=HASTY, total_seconds=HASTY) as opened:
+    async with WebhookSender(allowed_networks=LOOPBACK, connect_seconds=HASTY, total_seconds=HASTY, tls=TLS) as opened:
         yield opened
 
 
@@ -196,7 +198,9 @@ class TestTheDeadline:
             return ["127.0.0.1"]
 
         async with (
-            WebhookSender(allowed_networks=LOOPBACK, connect_seconds=0.8, total_seconds=TOTAL, lookup=lookup) as sender,
+            WebhookSender(
+                allowed_networks=LOOPBACK, connect_seconds=0.8, total_seconds=TOTAL, tls=TLS, lookup=lookup
+            ) as sender,
             answering(_ok) as fast,
         ):
             hanging = f"http://hanging.example.com:{fast.port}/"
@@ -341,14 +345,16 @@ class TestTheGuard:
         "addresses", [["93.184.216.34", "10.0.0.1"], ["10.0.0.1", "93.184.216.34"], ["::ffff:10.0.0.1"], ["127.0.0.1"]]
     )
     async def test_refuses_a_name_if_any_of_its_addresses_is_private(self, addresses: list[str]) -> None:
-        async with WebhookSender(connect_seconds=TOTAL, total_seconds=TOTAL, lookup=lambda _: addresses) as sender:
+        async with WebhookSender(
+            connect_seconds=TOTAL, total_seconds=TOTAL, tls=TLS, lookup=lambda _: addresses
+        ) as sender:
             result = await sender.send(_outgoing("https://crm.example.com/"))
 
         assert result.failure is Failure.BLOCKED_ADDRESS
 
     async def test_keeps_plain_http_within_the_listed_networks(self) -> None:
         async with WebhookSender(
-            allowed_networks=LOOPBACK, connect_seconds=TOTAL, total_seconds=TOTAL, lookup=lambda _: ["9.9.9.9"]
+            allowed_networks=LOOPBACK, connect_seconds=TOTAL, total_seconds=TOTAL, tls=TLS, lookup=lambda _: ["9.9.9.9"]
         ) as sender:
             result = await sender.send(_outgoing("http://crm.internal/"))
 
@@ -365,7 +371,7 @@ class TestTheGuard:
         def lookup(_: str) -> Sequence[str]:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
-        async with WebhookSender(connect_seconds=TOTAL, total_seconds=TOTAL, lookup=lookup) as sender:
+        async with WebhookSender(connect_seconds=TOTAL, total_seconds=TOTAL, tls=TLS, lookup=lookup) as sender:
             result = await sender.send(_outgoing("https://crm.example.com/"))
 
         assert result.failure is Failure.DNS

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,9 @@ from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.resources import Ids, Resources
 from leadhub.store.engine import Sessions
+
+TLS = ssl.create_default_context()
+"""One for all: reading the system's authorities takes longer than a test."""
 
 
 @dataclass(slots=True)
@@ -59,7 +63,10 @@ async def delivering(
     ticking = clock or Clock()
     wakeup = Wakeup(resources.redis, queue.DELIVERIES)
     async with WebhookSender(
-        allowed_networks=resources.settings.outbound_networks, connect_seconds=2, total_seconds=total_seconds
+        allowed_networks=resources.settings.outbound_networks,
+        connect_seconds=2,
+        total_seconds=total_seconds,
+        tls=TLS,
     ) as sender:
         deliverer = Deliverer(
             sessions=sessions or resources.sessions,

@@ -128,8 +128,7 @@ async def running(settings: Settings, channels: Mapping[str, Channel] = ECHOES) 
 @asynccontextmanager
 async def own_database(servers: EmbeddedServers, template: str, name: str) -> AsyncIterator[Settings]:
     """Settings for a database that a whole module of tests shares."""
-    admin = await asyncpg.connect(servers.database_url.replace("+asyncpg", ""))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await execute(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield Settings.model_validate(
         {
             "database_url": servers.database_url.replace("@/postgres?", f"@/{name}?"),
@@ -139,7 +138,13 @@ async def own_database(servers: EmbeddedServers, template: str, name: str) -> As
             "drain_seconds": 0,
         }
     )
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await execute(servers, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def execute(servers: EmbeddedServers, statement: str) -> None:
+    """Run a statement as the administrator of the server."""
+    admin = await asyncpg.connect(servers.database_url.replace("+asyncpg", ""))
+    await admin.execute(statement)
     await admin.close()
 
 

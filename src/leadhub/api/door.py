@@ -27,8 +27,6 @@ _QUIET = ("/health/", "/metrics")
 _LEFT = 499
 """Logged, never sent: the client left before it could be answered."""
 
-_log = telemetry.get_logger("gateway")
-
 
 class Door:
     """The ASGI application of a gateway."""
@@ -49,6 +47,7 @@ class Door:
         self._bodies = bodies
         self._now = now
         self._new_id = new_id
+        self._log = telemetry.get_logger("gateway").bind()  # once: structlog's lazy logger binds anew at every call
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the process's lifespan."""
@@ -68,7 +67,7 @@ class Door:
         except Exception as error:  # noqa: BLE001 - the outermost edge: whatever it is becomes a problem, and is logged
             await _see_to(scope, error, outgoing)
         finally:
-            _write_line(scope, outgoing.status, time.perf_counter() - began)
+            self._write_line(scope, outgoing.status, time.perf_counter() - began)
 
     async def _serve(self, scope: Scope, receive: Receive, outgoing: "_Outgoing") -> None:
         try:
@@ -96,6 +95,21 @@ class Door:
             await outgoing.answer(answer, closes=_must_close(answer.status, waits=announced.expects_continue))
             return
         await self.api(scope, replayed(body, receive), outgoing.forward)
+
+    def _write_line(self, scope: Scope, status: int, seconds: float) -> None:
+        path: str = scope["path"]
+        if status >= 400:
+            telemetry.REFUSED.labels(str(status)).inc()
+        write = self._log.debug if path.startswith(_QUIET) else self._log.info
+        write(
+            "request",
+            method=scope["method"],
+            route=ROUTE if path.startswith(PREFIX) else _route(scope),
+            status=status,
+            duration_ms=round(seconds * 1000, 1),
+            request_id=str(scope["state"]["request_id"]),
+            **scope["state"]["note"],
+        )
 
 
 async def _see_to(scope: Scope, error: Exception, outgoing: "_Outgoing") -> None:
@@ -151,22 +165,6 @@ class _Outgoing:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         await self._send(message)
-
-
-def _write_line(scope: Scope, status: int, seconds: float) -> None:
-    path: str = scope["path"]
-    if status >= 400:
-        telemetry.REFUSED.labels(str(status)).inc()
-    write = _log.debug if path.startswith(_QUIET) else _log.info
-    write(
-        "request",
-        method=scope["method"],
-        route=ROUTE if path.startswith(PREFIX) else _route(scope),
-        status=status,
-        duration_ms=round(seconds * 1000, 1),
-        request_id=str(scope["state"]["request_id"]),
-        **scope["state"]["note"],
-    )
 
 
 def _route(scope: Scope) -> str:

@@ -14,10 +14,12 @@ from leadhub.api.paging import Cursors, Page, PageQuery, cursors, page
 from leadhub.api.parameters import Flag, Id, Line, Moment
 from leadhub.api.problems import problems
 from leadhub.domain.credentials import Scope
+from leadhub.domain.deduplication import Key
 from leadhub.domain.errors import InvalidInput
 from leadhub.domain.ids import LeadId
 from leadhub.domain.model import Route, Stage, Temperature
 from leadhub.domain.normalisation.email import normalise_email
+from leadhub.domain.normalisation.phone import normalise_phone
 from leadhub.domain.normalisation.refusal import Refused
 from leadhub.store.reading import leads as store
 from leadhub.store.reading.timeline import counts, timeline
@@ -40,7 +42,6 @@ class LeadQuery(PageQuery):
     team: Line | None = None
     owner: Line | None = None
     track: Line | None = None
-    email: Line | None = Field(default=None, description="Any spelling of one of its mailboxes; exact, no search.")
     created_from: Moment | None = None
     created_before: Moment | None = None
     updated_from: Moment | None = None
@@ -116,6 +117,41 @@ async def list_leads(query: Annotated[LeadQuery, Query()], resources: OpenResour
     return page(rows, query, marks, item=LeadSummary.model_validate, position=_position)
 
 
+class LeadLookup(BaseModel):
+    """Whom to look for: one contact key, in any spelling."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"email": "ada@analytical.example"}]})
+
+    email: Line | None = None
+    phone: Line | None = None
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = Field(
+        default=None, description="ISO 3166-1 alpha-2: how a national phone number is meant."
+    )
+
+
+class Leads(BaseModel):
+    """The leads that hold a key: usually one, several when they share it."""
+
+    items: list[LeadSummary]
+
+
+_MOST_FOUND = 50
+
+
+@router.post(
+    "/leads/lookup",
+    operation_id="lookup_leads",
+    summary="Find a lead by e-mail or phone",
+    openapi_extra=needs(Scope.LEADS_READ),
+    responses=problems(400),
+)
+async def lookup_leads(lookup: LeadLookup, resources: OpenResources) -> Leads:
+    """The leads that hold an address or a number, found exactly; in the body, because URLs end up in logs."""
+    async with resources.sessions() as session:
+        rows = await store.list_leads(session, _looked_up(lookup), order="updated", limit=_MOST_FOUND, after=None)
+    return Leads(items=[LeadSummary.model_validate(row) for row in rows])
+
+
 @router.get(
     "/leads/{lead_id}",
     operation_id="get_lead",
@@ -145,7 +181,6 @@ def _filter(query: LeadQuery) -> store.LeadFilter:
         team=query.team,
         owner=query.owner,
         track=query.track,
-        mailboxes=None if query.email is None else _mailboxes(query.email),
         created_from=query.created_from,
         created_before=query.created_before,
         updated_from=query.updated_from,
@@ -154,12 +189,26 @@ def _filter(query: LeadQuery) -> store.LeadFilter:
     )
 
 
-def _mailboxes(sent: str) -> tuple[str, ...]:
+def _looked_up(lookup: LeadLookup) -> store.LeadFilter:
+    if (lookup.email is None) == (lookup.phone is None):
+        raise InvalidInput.at("#/email", "name either an e-mail address or a phone number")
+    keys = _mailboxes(lookup.email) if lookup.email is not None else _numbers(lookup)
+    return store.LeadFilter(keys=keys, include_test=True)
+
+
+def _mailboxes(sent: str) -> tuple[Key, ...]:
     """Return the identity keys that an address can have: a shared mailbox is kept under its plain address."""
     found = normalise_email(sent)
     if isinstance(found, Refused):
-        raise InvalidInput.at("query:email", "is not an e-mail address")
-    return (found.key, found.address)
+        raise InvalidInput.at("#/email", "is not an e-mail address")
+    return tuple({Key("email", found.key), Key("email", found.address)})
+
+
+def _numbers(lookup: LeadLookup) -> tuple[Key, ...]:
+    found = normalise_phone(lookup.phone or "", (lookup.country,) if lookup.country else ())
+    if isinstance(found, Refused):
+        raise InvalidInput.at("#/phone", "is not a phone number; without a country it needs one, as in +4930…")
+    return (Key("phone", found.e164),)
 
 
 def _place(query: LeadQuery, marks: Cursors) -> store.Place | None:

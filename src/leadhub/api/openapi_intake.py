@@ -167,9 +167,7 @@ def _preflight() -> dict[str, Any]:
         "tags": ["intake"],
         "security": [],
         "parameters": [_KEY],
-        "responses": _responses(
-            {"204": {"description": "It may, or not: see `Access-Control-Allow-Origin`."}}, 404, 503
-        ),
+        "responses": _responses({"204": {"description": "It may: see `Access-Control-Allow-Origin`."}}, 403, 404, 503),
     }
 
 

@@ -96,7 +96,9 @@ def _explained(error: Exception) -> int:
 
 
 def _print_error(lines: Sequence[str]) -> None:
-    first, *rest = lines
+    from leadhub.cli.wording import worded  # noqa: PLC0415 - only errors need it
+
+    first, *rest = map(worded, lines)
     red, plain = ("\x1b[31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
     print(f"{red}leadhub:{plain} {first}", *rest, sep="\n", file=sys.stderr)
 

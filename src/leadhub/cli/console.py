@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from leadhub.cli.wording import worded
+
 
 @cache
 def terminal() -> Console:
@@ -30,14 +32,14 @@ def is_terminal() -> bool:
 def say(text: str = "") -> None:
     """Print a line; on a terminal rich's markup counts, in a pipe only its text."""
     if is_terminal():
-        terminal().print(text, soft_wrap=True)
+        terminal().print(worded(text), soft_wrap=True)
     else:
-        print(terminal().render_str(text).plain, flush=True)
+        print(terminal().render_str(worded(text)).plain, flush=True)
 
 
 def note(text: str) -> None:
     """Print a remark to standard error, where it does not mix with the answer."""
-    print(text, file=sys.stderr, flush=True)
+    print(worded(text), file=sys.stderr, flush=True)
 
 
 def printable(value: object) -> str:

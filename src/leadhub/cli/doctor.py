@@ -56,8 +56,8 @@ def doctor(*, all_: Flag = False, as_json: Json = False) -> int:
         all_: Balance the books of all time, not of the last 7 days.
         as_json: Print JSON.
     """
-    telemetry.configure_logging(log_format="console", level="error")
     deployment = context.find()
+    telemetry.configure_logging(log_format="console", level="error")
     since = datetime(1970, 1, 1, tzinfo=UTC) if all_ else now() - _BOOKS_BACK
     findings = asyncio.run(_examine(deployment, since))
     if as_json:

@@ -84,7 +84,8 @@ def _of_surroundings(error: BaseException) -> UserError | None:
             return UserError(f"Redis does not answer: {error}.", "Is it running? LEADHUB_REDIS_URL says where.")
         case ConnectionRefusedError() | ConnectionResetError() | FileNotFoundError(filename=None):
             # A unix socket that is not there: unlike a file that is not, it comes without a name.
-            return UserError(f"No connection: {error}.", "Are the servers running? `leadhub doctor` looks at each.")
+            why = error.strerror or type(error).__name__
+            return UserError(f"A server cannot be reached: {why}.", "Is it running? `leadhub doctor` looks at each.")
         case _:
             return None
 

@@ -1,5 +1,7 @@
 """What `up` says when it is ready; on an empty database it first makes what a newcomer needs to send a lead."""
 
+from rich.markup import escape
+
 from leadhub.cli.console import say
 from leadhub.cli.curl import LEAD, curl
 from leadhub.cli.database import entropy, now
@@ -23,12 +25,12 @@ async def welcome(settings: Settings, gateway_url: str) -> None:
         token = await _make_first_things(resources) if is_new else None
     say(f"\n[bold]LeadHub[/bold] answers at [bold]{gateway_url}[/bold]")
     if token is None:
-        say("  leadhub status            how it is")
-        say("  leadhub sources list      where leads may be posted")
-        say("  leadhub keys create NAME  another key for the API")
+        say("  leadhub status             how it is")
+        say("  leadhub sources list       where leads may be posted")
+        say("  leadhub keys create NAME   another key for the API")
         return
     say(f"\nYour API key, shown only now:\n  [bold]{token}[/bold]")
-    say("\nPost a lead:\n" + curl(f"{gateway_url}/in/api/api", LEAD, token=token))
+    say("\nPost a lead:\n" + escape(curl(f"{gateway_url}/in/api/api", LEAD, token=token)))
     say(f"\nA form on any page may post to {gateway_url}/in/form/website")
     say("\nThen, in another terminal:")
     say("  leadhub tail                 follow leads as they come")

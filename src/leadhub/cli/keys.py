@@ -56,9 +56,9 @@ def create(
     if unknown:
         raise UserError(f"There is no scope '{unknown[0]}'.", f"Known are: {', '.join(sorted(SCOPES))}")
     at = now()
+    until = at + _span(expires) if expires else None
 
     async def work(resources: Resources) -> keys.CreatedKey:
-        until = at + _span(expires) if expires else None
         return await keys.create_key(
             resources.sessions, name=name, scopes=scope, expires_at=until, now=at, entropy=entropy
         )

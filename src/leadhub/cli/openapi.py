@@ -3,6 +3,9 @@
 import difflib
 import sys
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from leadhub.cli.console import note
 from leadhub.cli.errors import UserError
@@ -12,7 +15,7 @@ _FILE = Path(__file__).resolve().parents[3] / "openapi" / "leadhub.json"
 _MOST_LINES = 200
 
 
-def openapi(*, check: Flag = False, output: Path | None = None) -> int:
+def openapi(*, check: Flag = False, output: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None) -> int:
     """Write the API's description.
 
     Args:

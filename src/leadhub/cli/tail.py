@@ -30,7 +30,6 @@ def tail(*, route: Literal["sales", "nurture", "none"] | None = None, as_json: J
     """
 
     async def work(resources: Resources) -> None:
-        note("following leads; stop with Ctrl-C")
         await _follow(resources, route, as_json=as_json)
 
     use(work)
@@ -39,11 +38,15 @@ def tail(*, route: Literal["sales", "nurture", "none"] | None = None, as_json: J
 async def _follow(resources: Resources, route: str | None, *, as_json: bool) -> None:
     began = now()
     seen: dict[UUID, datetime] = {}
+    is_first = True
     while True:
         since = max(began, now() - _OVERLAP)
         async with resources.sessions() as session:
             which = LeadFilter(route=route, updated_from=since, include_test=True)
             rows = await list_leads(session, which, order="updated", limit=_MOST)
+        if is_first:
+            note("following leads; stop with Ctrl-C")
+            is_first = False
         for lead in reversed(rows):
             if seen.get(lead.id) != lead.updated_at:
                 _print(lead, is_new=lead.created_at >= began and lead.id not in seen, as_json=as_json)

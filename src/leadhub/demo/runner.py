@@ -9,11 +9,9 @@ What became of a lead is learnt as a stranger would learn it: from the public AP
 import asyncio
 import contextlib
 import secrets
-import shutil
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +19,6 @@ from typing import Any, Protocol
 
 import httpx2
 
-from leadhub import embedded
 from leadhub.demo import checks, journey, processes, samples
 from leadhub.demo.checks import Check, Evidence, Summary
 from leadhub.demo.crm_process import Crm, running_crm
@@ -35,9 +32,6 @@ from leadhub.resources import open_resources
 from leadhub.settings import Settings
 from leadhub.store.migrations import migrate
 
-_PREFIX = "leadhub-demo-"
-_YOUNG_SECONDS = 120
-"""A folder younger than this may belong to a demo that is just starting."""
 _REST_SECONDS = 15.0
 _LOOPBACK = "127.0.0.0/8,::1/128"
 
@@ -74,10 +68,11 @@ class Audience(Protocol):
         """It stays up; this is where to go on."""
 
 
-def run(audience: Audience, *, pace: float, exit_at_end: bool) -> bool:
+def run(servers: EmbeddedServers, audience: Audience, *, pace: float, exit_at_end: bool) -> bool:
     """Run the demo and tell whether everything added up; without `exit_at_end` it then stays up until cancelled.
 
     Args:
+        servers: fresh ones of its own.
         audience: shows it.
         pace: leads a second; 0 sends them as fast as they are taken.
         exit_at_end: leave when the last sample has come to its end.
@@ -85,16 +80,14 @@ def run(audience: Audience, *, pace: float, exit_at_end: bool) -> bool:
     Raises:
         CancelledError: a signal came; everything was stopped.
     """
-    audience.step("starting PostgreSQL and Valkey")
-    with _folder() as folder, embedded.start(folder) as servers:
-        try:
-            all_well = asyncio.run(_run(servers, audience, pace=pace, exit_at_end=exit_at_end))
-        except Exception:
-            audience.trouble(_warnings(folder))
-            raise
-        if not all_well:
-            audience.trouble(_warnings(folder))
-        return all_well
+    try:
+        all_well = asyncio.run(_run(servers, audience, pace=pace, exit_at_end=exit_at_end))
+    except Exception:
+        audience.trouble(_warnings(servers.data_dir))
+        raise
+    if not all_well:
+        audience.trouble(_warnings(servers.data_dir))
+    return all_well
 
 
 def _warnings(folder: Path) -> list[str]:
@@ -155,6 +148,7 @@ def _settings(servers: EmbeddedServers) -> Settings:
         redis_url=servers.redis_url,
         secret_key=servers.secret_key,
         port=processes.free_port(),
+        drain_seconds=0,
         outbound_networks=_LOOPBACK,
     )
 
@@ -229,16 +223,3 @@ async def _follow_visitors(gateway: Gateway, crm: Crm, audience: Audience, *, kn
             known.add(submission_id)
             with contextlib.suppress(httpx2.TransportError, Refused):
                 audience.arrived(await journey.unforeseen(submission_id, gateway, crm))
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """Yield a folder for this demo's servers, gone at the end; also clear away what killed demos have left."""
-    for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            is_old = time.time() - old.stat().st_mtime > _YOUNG_SECONDS
-            if is_old and embedded.read_run_file(old) is None:
-                shutil.rmtree(old, ignore_errors=True)
-    # Directly in the temporary folder: root's servers run as another account, which cannot enter a closed one.
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)

@@ -35,8 +35,6 @@ class Context:
         self.fields = view.fields
         self.facts = by_type(view.facts)
         self.idle_from = view.last_activity_at or last_activity(view)
-        self.words: dict[str, str] = {}
-        """Texts already taken apart, by field: two rules on one title do it once."""
         self.signals: dict[str, bool] = {}
         self.met: dict[str, tuple[int, int]] = {}
         """Of each checklist, how many items are met and how many are unknown."""

@@ -81,26 +81,19 @@ def _words(name: str, label: str, values: Sequence[str | float], scope: Scope) -
     entries = WordList.of([str(value) for value in scope.expand(values)])
     called = _list_name(values, scope)
 
-    def folded(context: Context) -> str | None:
-        text = context.words.get(name)
-        if text is None:
-            value = context.fields.get(name)
-            if value is None or value == "":
-                return None
-            text = context.words[name] = words_of(value if isinstance(value, str) else str(value))
-        return text
-
     def holds(context: Context) -> bool | None:
-        text = folded(context)
-        return None if text is None else entries.occur_in(text)
+        value = context.fields.get(name)
+        if value is None or value == "":
+            return None
+        return entries.occur_in(words_of(value if isinstance(value, str) else str(value)))
 
     def because(context: Context) -> str:
-        text = folded(context)
-        if text is None:
+        value = context.fields.get(name)
+        if value is None or value == "":
             return f"{label} is unknown"
-        found = entries.first_in(text)
-        value = show(context.fields.get(name))
-        return f"{label} {value} contains none of {called}" if found is None else f"{label} {value} contains '{found}'"
+        found = entries.first_in(words_of(value if isinstance(value, str) else str(value)))
+        end = f"none of {called}" if found is None else f"'{found}'"
+        return f"{label} {show(value)} contains {end}"
 
     return Predicate(holds, because)
 
@@ -121,6 +114,7 @@ def _present(name: str, label: str, *, wanted: bool) -> Predicate:
 
 def _bounds(name: str, label: str, low: float | None, high: float | None) -> Predicate:
     least, most = -math.inf if low is None else low, math.inf if high is None else high
+    inside, outside = relations(low, high)
 
     def holds(context: Context) -> bool | None:
         value = context.fields.get(name)
@@ -136,19 +130,23 @@ def _bounds(name: str, label: str, low: float | None, high: float | None) -> Pre
         if answer is None:
             known = value is not None and value != ""
             return f"{label} {show(value)} is not a number" if known else f"{label} is unknown"
-        return f"{label} {show(value)} {relation(value, low, high)}"
+        return f"{label} {show(value)} {inside if answer else outside}"
 
     return Predicate(holds, because)
 
 
-def relation(value: FieldValue | None, low: float | None, high: float | None) -> str:
-    """Return how a number lies to its bounds: "is between 50 and 1000", "is below 5000"."""
-    number = value if isinstance(value, (int, float)) else math.nan
+def relations(low: float | None, high: float | None) -> tuple[str, str]:
+    """Return how a number inside its bounds is called, and one outside.
+
+    >>> relations(50, None), relations(None, 6)
+    (('is at least 50', 'is below 50'), ('is at most 6', 'is above 6'))
+    """
     if low is not None and high is not None:
-        return f"{'is' if low <= number <= high else 'is not'} between {show(low)} and {show(high)}"
+        between = f"between {show(low)} and {show(high)}"
+        return f"is {between}", f"is not {between}"
     if low is not None:
-        return f"is at least {show(low)}" if number >= low else f"is below {show(low)}"
-    return f"is at most {show(high)}" if number <= (high or 0) else f"is above {show(high)}"
+        return f"is at least {show(low)}", f"is below {show(low)}"
+    return f"is at most {show(high)}", f"is above {show(high)}"
 
 
 def show(value: FieldValue | None) -> str:
@@ -157,15 +155,11 @@ def show(value: FieldValue | None) -> str:
     >>> show("Chief of Staff"), show(120.0), show(None)
     ("'Chief of Staff'", '120', 'nothing')
     """
-    match value:
-        case None:
-            return "nothing"
-        case str():
-            line = " ".join(value.split())
-            return f"'{line[: _LONGEST_SHOWN - 1]}…'" if len(line) > _LONGEST_SHOWN else f"'{line}'"
-        case bool():
-            return "yes" if value else "no"
-        case float() if value.is_integer() and abs(value) < 1e15:
-            return str(int(value))
-        case _:
-            return str(value)
+    if isinstance(value, str):
+        line = " ".join(value.split())
+        return f"'{line[: _LONGEST_SHOWN - 1]}…'" if len(line) > _LONGEST_SHOWN else f"'{line}'"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return "nothing" if value is None else str(value)

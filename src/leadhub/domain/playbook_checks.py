@@ -218,7 +218,7 @@ def _odd_lists(playbook: Playbook) -> Iterator[Finding]:
         listed = {part[1:] for part in _values_of(condition) if isinstance(part, str) and part.startswith("$")}
         used |= listed
         for name in sorted(listed) if isinstance(condition, FieldCondition) and condition.words else ():
-            if short := [word for word in playbook.vocab[name] if len(words_of(str(word))) == 3]:
+            if short := [word for word in playbook.vocab[name] if len(words_of(str(word)).line) == 3]:
                 yield ("vocab", name), f"one-letter words match more than they should: {', '.join(map(str, short[:3]))}"
     for name in playbook.vocab:
         if name not in used:

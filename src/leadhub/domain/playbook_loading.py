@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from leadhub.domain import documents, playbook_checks
-from leadhub.domain.documents import Document, Path, Position
+from leadhub.domain.documents import Document, Found, Path
 from leadhub.domain.errors import FieldError, InvalidDocument, NotFound
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_checks import Sections
@@ -47,14 +47,11 @@ def read(text: str) -> Reading:
     except ValidationError as error:
         found = [_shape_error(document, one) for one in error.errors(include_url=False, include_input=False)]
         sections = Sections.of_tree(document.tree, names)
-        raise _invalid([*found, *_located(document, playbook_checks.errors(sections))]) from None
-    if found := _located(document, playbook_checks.errors(Sections.of(playbook))):
+        raise _invalid([*document.repeated, *found, *_located(document, playbook_checks.errors(sections))]) from None
+    if found := [*document.repeated, *_located(document, playbook_checks.errors(Sections.of(playbook)))]:
         raise _invalid(found)
     warnings = sorted(_located(document, playbook_checks.warnings(playbook)))
     return Reading(playbook, tuple(documents.finding(*one) for one in warnings))
-
-
-Found = tuple[Position, Path, str]
 
 
 def _invalid(found: list[Found]) -> InvalidDocument:

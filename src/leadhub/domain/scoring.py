@@ -222,12 +222,10 @@ def _count(answers: tuple[Callable[[Context], bool | None], ...], context: Conte
 
 
 def _state(items: tuple[tuple[str, Predicate], ...], context: Context) -> FrameworkState:
-    answers = [(item, predicate.holds(context)) for item, predicate in items]
-    return FrameworkState(
-        met=tuple(item for item, answer in answers if answer),
-        not_met=tuple(item for item, answer in answers if answer is False),
-        unknown=tuple(item for item, answer in answers if answer is None),
-    )
+    found: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+    for item, predicate in items:
+        found[predicate.holds(context)].append(item)
+    return FrameworkState(tuple(found[True]), tuple(found[False]), tuple(found[None]))
 
 
 def explanation(evaluation: Evaluation, lead_id: LeadId) -> dict[str, Any]:

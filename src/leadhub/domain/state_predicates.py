@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from leadhub.domain.context import Answer, Context, NextChange, Predicate, Scope, days, idle_time
 from leadhub.domain.facts import Query, compile_query, later
-from leadhub.domain.field_predicates import relation
+from leadhub.domain.field_predicates import relations
 from leadhub.domain.playbook_conditions import (
     ContactableCondition,
     DisqualifiedCondition,
@@ -92,10 +92,12 @@ def score(condition: ScoreCondition) -> Predicate:
     """A score lies within bounds."""
     name, low, high = condition.score, condition.gte, condition.lte
     least, most = -math.inf if low is None else low, math.inf if high is None else high
-    return Predicate(
-        lambda context: least <= context.scores[name] <= most,
-        lambda context: f"{name} {context.scores[name]} {relation(context.scores[name], low, high)}",
-    )
+    inside, outside = relations(low, high)
+
+    def holds(context: Context) -> bool:
+        return least <= context.scores[name] <= most
+
+    return Predicate(holds, lambda context: f"{name} {context.scores[name]} {inside if holds(context) else outside}")
 
 
 def temperature(condition: TemperatureCondition) -> Predicate:
@@ -123,11 +125,16 @@ def idle(condition: IdleCondition) -> Predicate:
     def idle_days(context: Context) -> int:
         return idle_time(context) // _DAY
 
-    return Predicate(
-        lambda context: (0 if low is None else low) <= idle_days(context) <= (math.inf if high is None else high),
-        lambda context: f"idle {days(idle_days(context))}, {relation(idle_days(context), low, high)}",
-        changes,
-    )
+    least, most = 0 if low is None else low, math.inf if high is None else high
+    inside, outside = relations(low, high)
+
+    def holds(context: Context) -> bool:
+        return least <= idle_days(context) <= most
+
+    def because(context: Context) -> str:
+        return f"idle {days(idle_days(context))}, {inside if holds(context) else outside}"
+
+    return Predicate(holds, because, changes)
 
 
 def gained(condition: GainedCondition) -> Predicate:

@@ -3,20 +3,42 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import lru_cache
+from typing import NamedTuple, Self
 
 from leadhub.domain.normalisation.text import fold
 
 _GAPS = re.compile(r"[\W_]+")
 
 
-def words_of(text: str) -> str:
-    """Return a text as its words: no case, no accents, one space between words and at both ends.
+_LONGEST_KEPT = 200
+"""Titles and names; a message is not worth a place in memory."""
 
-    >>> words_of("Directrice Générale, R&D")
+
+class Words(NamedTuple):
+    """A text taken apart."""
+
+    line: str
+    """The words with one space between them and at both ends: " head of r d "."""
+    each: frozenset[str]
+
+
+def words_of(text: str) -> Words:
+    """Return a text as its words, without case, accents and punctuation.
+
+    >>> words_of("Directrice Générale, R&D").line
     ' directrice generale r d '
     """
-    return f" {_GAPS.sub(' ', fold(text)).strip()} "
+    return _kept(text) if len(text) <= _LONGEST_KEPT else _words_of(text)
+
+
+def _words_of(text: str) -> Words:
+    words = _GAPS.sub(" ", fold(text)).split()
+    return Words(f" {' '.join(words)} ", frozenset(words))
+
+
+_kept = lru_cache(maxsize=4096)(_words_of)
+"""The same few thousand titles come again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +51,26 @@ class WordList:
     """
 
     written: tuple[tuple[str, str], ...]
-    """Each entry folded, and as it was written; in the document's order."""
+    """Each entry as a line of words, and as it was written; in the document's order."""
     single: frozenset[str]
     phrases: tuple[str, ...]
 
     @classmethod
     def of(cls, entries: Sequence[str]) -> Self:
         """Prepare a list; entries without a letter or digit match nothing."""
-        written = tuple((folded, entry) for entry in entries if (folded := words_of(entry)).strip())
-        single = frozenset(folded.strip() for folded, _ in written if folded.count(" ") == 2)
-        return cls(written, single, tuple(folded for folded, _ in written if folded.count(" ") > 2))
+        written = tuple((words.line, entry) for entry in entries if (words := words_of(entry)).each)
+        single = frozenset(line.strip() for line, _ in written if line.count(" ") == 2)
+        return cls(written, single, tuple(line for line, _ in written if line.count(" ") > 2))
 
-    def occur_in(self, folded: str) -> bool:
-        """Return whether any entry stands in a folded text."""
-        if not self.single.isdisjoint(folded.split()):
+    def occur_in(self, words: Words) -> bool:
+        """Return whether any entry stands in a text."""
+        if not self.single.isdisjoint(words.each):
             return True
         for phrase in self.phrases:  # noqa: SIM110  # a generator costs twice the search
-            if phrase in folded:
+            if phrase in words.line:
                 return True
         return False
 
-    def first_in(self, folded: str) -> str | None:
-        """Return the first entry, in the document's order, that stands in a folded text."""
-        return next((entry for needle, entry in self.written if needle in folded), None)
+    def first_in(self, words: Words) -> str | None:
+        """Return the first entry, in the document's order, that stands in a text."""
+        return next((entry for line, entry in self.written if line in words.line), None)

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from prometheus_client import Counter
@@ -47,8 +48,7 @@ class Target:
     connection: Connection
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
+class Captured(NamedTuple):
     """How to answer, and what to count and to log."""
 
     reply: Reply
@@ -122,10 +122,23 @@ def _rows(unpacked: Capture, connection: Connection, inbound: Inbound, ids: Iter
             is_spam=one.is_spam,
             dedupe_key=_dedupe_key(one),
             permanent_key=one.permanent_key,
-            fingerprint=hashlib.sha256(one.raw).digest(),
+            fingerprint=_fingerprint(one),
         )
         for one in unpacked.submissions
     ]
+
+
+def _fingerprint(unpacked: Unpacked) -> bytes:
+    """Return what tells a repeat from another body under the same key; nothing for what has no key.
+
+    A browser that repeats a multipart form draws a new boundary, so the boundary does not count.
+    """
+    if unpacked.dedupe_key is None:
+        return b""
+    raw = unpacked.raw
+    if unpacked.raw_type == "multipart/form-data":
+        raw = raw.replace(raw.lstrip().partition(b"\r\n")[0], b"--")
+    return hashlib.sha256(raw).digest()
 
 
 def _content(unpacked: Unpacked) -> str:

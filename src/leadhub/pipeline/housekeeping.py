@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
-from leadhub.store import purging
+from leadhub.store import idempotency, purging
 from leadhub.store.engine import Sessions
 from leadhub.store.partitions import ensure_partitions
 
@@ -20,7 +20,7 @@ async def make_partitions(engine: AsyncEngine, *, now: datetime) -> None:
 
 
 async def purge_keys(sessions: Sessions, *, now: datetime, keep: timedelta) -> None:
-    """Forget clients' idempotency keys after their time, a batch a transaction; platforms' lead ids stay."""
+    """Forget clients' and administrators' idempotency keys after their time; platforms' lead ids stay."""
     purged = 0
     while True:
         async with sessions.begin() as session:
@@ -28,4 +28,6 @@ async def purge_keys(sessions: Sessions, *, now: datetime, keep: timedelta) -> N
         purged += count
         if count == 0:
             break
+    async with sessions.begin() as session:
+        purged += await idempotency.purge(session, before=now - keep)
     _log.info("keys.purged", purged=purged)

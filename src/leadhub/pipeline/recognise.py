@@ -85,8 +85,9 @@ def arrived(submission: Waiting) -> Arrived:
     content = submission.content
     normalised = normalise(content.fields, default_country=submission.options.get("default_country"))
     values = dict(normalised.values)
-    if origin := submission.options.get("origin"):
-        values.setdefault("origin", origin)
+    for name, option in (("origin", "origin"), ("language", "default_language")):
+        if default := submission.options.get(option):
+            values.setdefault(name, default)
     keys: dict[Key, bool] = {}
     if content.external_id:
         keys[Key(f"external:{submission.source_id}", content.external_id)] = False

@@ -457,6 +457,8 @@ class Delivery(Base):
         Index("ix_delivery_leased", "endpoint_id", postgresql_where=text("state = 'leased'")),
         Index("ix_delivery_lease_until", "lease_until", postgresql_where=text("state = 'leased'")),
         Index("ix_delivery_lead", "lead_id", "id"),
+        # Few rows among many, and what a person looks for: the list of them stays quick.
+        Index("ix_delivery_stuck", "id", postgresql_where=text("state IN ('held', 'dead')")),
         CheckConstraint("state IN ('pending', 'leased', 'delivered', 'held', 'dead', 'cancelled')", name="state"),
         {"postgresql_with": {"fillfactor": 70}},
     )

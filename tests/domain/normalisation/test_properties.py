@@ -2,7 +2,7 @@
 
 import phonenumbers
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leadhub.domain.fields import FIELDS
@@ -24,6 +24,8 @@ from leadhub.domain.normalisation import phone as phone_module
 from leadhub.domain.normalisation.country import CODES
 from leadhub.domain.normalisation.name_split import Parts
 
+UNHURRIED = settings(deadline=None)
+"""The first number of a country loads its plan; a busy machine takes its time."""
 ANYTHING = st.text(st.characters(exclude_categories=()), max_size=60)
 """Also lone surrogates, controls and unassigned characters: JSON can carry them all."""
 _SCRAPS = [
@@ -107,6 +109,7 @@ LEADS = st.dictionaries(st.sampled_from(sorted(FIELDS)), TEXTS, max_size=8)
 COUNTRIES = st.sampled_from([None, "US", "DE", "ES", "TR", "CN", "JP", "XX", ""])
 
 
+@UNHURRIED
 @given(LEADS, COUNTRIES)
 def test_normalising_never_raises_and_stays_bounded(fields: dict[str, str], country: str | None) -> None:
     lead = normalise(fields, default_country=country)
@@ -119,6 +122,7 @@ def test_normalising_never_raises_and_stays_bounded(fields: dict[str, str], coun
     "".join(map(str, lead.values.values())).encode()  # PostgreSQL takes UTF-8, not lone surrogates
 
 
+@UNHURRIED
 @given(LEADS, COUNTRIES)
 @example({"full_name": "van"}, None)
 @example({"first_name": "VAN", "last_name": "VAN DER", "full_name": "-"}, None)
@@ -133,6 +137,7 @@ def test_normalising_twice_is_once(fields: dict[str, str], country: str | None) 
     assert again.identity_keys == once.identity_keys
 
 
+@UNHURRIED
 @given(TEXTS)
 def test_cleaning_twice_is_once(text: str) -> None:
     assert clean_line(clean_line(text)) == clean_line(text)
@@ -141,6 +146,7 @@ def test_cleaning_twice_is_once(text: str) -> None:
     assert identifier(identifier(text)) == identifier(text)
 
 
+@UNHURRIED
 @given(TEXTS)
 def test_a_clean_line_is_one_line_without_anything_invisible(text: str) -> None:
     line = clean_line(text)
@@ -161,6 +167,7 @@ _ADDRESSES = st.builds(
 )
 
 
+@UNHURRIED
 @given(_ADDRESSES)
 @example(f"{'a' * 64}@{'b' * 63}.com")
 @example(f"{'a' * 65}@example.org")
@@ -180,6 +187,7 @@ def test_the_fast_way_takes_the_ordinary_address() -> None:
     assert all(email_module._read_plain(text) is not None for text in ordinary)
 
 
+@UNHURRIED
 @given(TEXTS)
 def test_the_key_of_a_key_is_itself(text: str) -> None:
     mail = normalise_email(text)
@@ -210,6 +218,7 @@ def _dialled(draw: st.DrawFn) -> tuple[str, list[str]]:
     return text, draw(st.sampled_from([[region], [other], [], [region, other]]))
 
 
+@UNHURRIED
 @given(_dialled())
 def test_an_ordinary_number_is_read_alike_by_both_ways(dialled: tuple[str, list[str]]) -> None:
     text, countries = dialled
@@ -238,6 +247,7 @@ _WORDS = st.sampled_from(
 )
 
 
+@UNHURRIED
 @given(st.one_of(_WORDS, TEXTS), st.one_of(_WORDS, TEXTS), COUNTRIES)
 def test_an_ordinary_name_is_read_alike_by_both_ways(first: str, last: str, country: str | None) -> None:
     parts = Parts(first=clean_line(first), last=clean_line(last))
@@ -245,6 +255,7 @@ def test_an_ordinary_name_is_read_alike_by_both_ways(first: str, last: str, coun
     assert name_module._settled(parts, country) == name_module._settled_stepwise(parts, country)
 
 
+@UNHURRIED
 @given(TEXTS)
 def test_a_website_is_always_a_web_link(text: str) -> None:
     link = normalise_url(text)
@@ -252,6 +263,7 @@ def test_a_website_is_always_a_web_link(text: str) -> None:
     assert isinstance(link, Refused) or link.startswith(("http://", "https://"))
 
 
+@UNHURRIED
 @given(TEXTS)
 def test_a_company_always_has_a_key(text: str) -> None:
     company = normalise_company(text)

@@ -90,8 +90,12 @@ class FormOptions(CommonOptions):
     activity_field: FieldName | None = None
     """A hidden field that names the activity instead, if its value is among `allowed_activities`."""
     allowed_activities: tuple[Word, ...] = Field(default=(), max_length=50)
-    repeat_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
-    """An identical body within this window is the same submission (a double click); 0 switches it off."""
+    repeat_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    """An identical body within this window is the same submission (a double click); 0: it is one more activity.
+
+    Off by default: a repeat joins the same lead and scores nothing twice, while two people behind one form that asks
+    for very little (a newsletter, a check-in) can well send the same bytes.
+    """
 
     @field_validator("field_map")
     @classmethod

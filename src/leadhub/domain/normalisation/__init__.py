@@ -118,54 +118,58 @@ def normalise(fields: Mapping[str, str], *, default_country: str | None = None) 
     mappingproxy({'email': 'no_dot_in_domain'})
     """
     draft = _Draft(fields)
-    country = draft.plain_fields()
-    domain = draft.email()
-    draft.phone(country, default_country, domain)
-    draft.name(country)
-    draft.company()
+    country = draft.read_plain_fields()
+    email_domain = draft.read_email()
+    draft.read_phone(country, default_country, email_domain)
+    draft.read_name(country)
+    draft.read_company()
     return draft.finished()
 
 
 class _Draft:
     """Collects one lead's values while the fields are read in the order in which they need each other."""
 
-    __slots__ = ("company_keys", "extras", "keys", "refused", "sent", "values")
+    __slots__ = ("company", "keys", "name", "phone", "refused", "sent", "values")
 
     def __init__(self, sent: Mapping[str, str]) -> None:
         self.sent = sent
         self.values: dict[str, FieldValue] = {}
         self.refused: dict[str, str] = {}
         self.keys: list[IdentityKey] = []
-        self.company_keys: tuple[str, ...] = ()
-        self.extras: dict[str, str | None] = {}
+        self.phone: Phone | None = None
+        self.name: PersonName | None = None
+        self.company: Company | None = None
 
-    def refuse(self, name: str, why: Refused) -> None:
+    def refuse(self, field_name: str, reason: Reason) -> None:
         """Note a refusal; a blank field is absent, not wrong."""
-        if why.reason is not Reason.EMPTY:
-            self.refused[name] = why.reason.value
+        if reason is not Reason.EMPTY:
+            self.refused[field_name] = reason.value
 
-    def plain_fields(self) -> str | None:
+    def read_plain_fields(self) -> str | None:
         """Read every field that stands alone; return the lead's country."""
-        for name, text in self.sent.items():
-            reader = _READERS.get(name)
-            if reader is None:
+        for field_name, text in self.sent.items():
+            if (found := _READERS.get(field_name)) is None:
                 continue
+            reader, limit = found
             value = reader(text)
-            if isinstance(value, str) and len(value) > FIELDS[name].limit:
-                value = Refused(Reason.TOO_LONG)
             if isinstance(value, Refused):
-                self.refuse(name, value)
+                self.refuse(field_name, value.reason)
+            elif isinstance(value, str) and len(value) > limit:
+                self.refuse(field_name, Reason.TOO_LONG)
             elif value != "":
-                self.values[name] = value
+                self.values[field_name] = value
         country = self.values.get("country")
         return country if isinstance(country, str) else None
 
-    def email(self) -> str | None:
-        """Read the e-mail; return its domain."""
-        mail = normalise_email(self.sent.get("email", ""))
+    def read_email(self) -> str:
+        """Read the e-mail; return its domain, or nothing."""
+        text = self.sent.get("email", "")
+        if not text:
+            return ""
+        mail = normalise_email(text)
         if isinstance(mail, Refused):
-            self.refuse("email", mail)
-            return None
+            self.refuse("email", mail.reason)
+            return ""
         self.values["email"] = mail.address
         self.values["email_domain"] = mail.domain
         self.values["email_class"] = mail.email_class.value
@@ -173,67 +177,57 @@ class _Draft:
             self.keys.append(IdentityKey("email", mail.key))
         return mail.domain
 
-    def phone(self, country: str | None, default_country: str | None, domain: str | None) -> None:
+    def read_phone(self, country: str | None, default_country: str | None, email_domain: str) -> None:
         """Read the phone in the lead's country, else the form's, else that of the e-mail's top-level domain."""
         text = self.sent.get("phone", "")
         if not text:
             return
-        top = domain.rpartition(".")[2] if domain else ""
-        guesses = (country, default_country, top if len(top) == 2 else None)
-        phone = normalise_phone(text, tuple(dict.fromkeys(c.upper() for c in guesses if c)))
+        top = email_domain[-2:] if email_domain[-3:-2] == "." else None
+        phone = normalise_phone(text, [guess.upper() for guess in (country, default_country, top) if guess])
         if isinstance(phone, Refused):
-            self.refuse("phone", phone)
+            self.refuse("phone", phone.reason)
             return
+        self.phone = phone
         self.values["phone"] = phone.e164
-        self.extras["phone_extension"] = phone.extension
-        self.extras["phone_kind"] = phone.kind
         self.keys.append(IdentityKey("phone", phone.e164))
 
-    def name(self, country: str | None) -> None:
+    def read_name(self, country: str | None) -> None:
         """Read the name: parts that were not sent are derived from the full name, sent ones are kept."""
-        first, last, full = (self.sent.get(name, "") for name in _NAMES)
+        first, last, full = (self.sent.get(field_name, "") for field_name in _NAMES)
         if not (first or last or full):
             return
         name = normalise_name(first=first, last=last, full=full, country=country)
         if isinstance(name, PersonName):
+            self.name = name
             whole = clean_line(full) if full and refusal_of(full) is None else f"{name.first} {name.last}".strip()
-            self._keep_names(name.first, name.last, whole)
-            self.extras["name_suffix"] = name.suffix or None
-        for field_name, text, beside in (
-            ("first_name", first, last),
-            ("last_name", last, first),
-            ("full_name", full, ""),
-        ):
-            reason = refusal_of(text, beside) if text and field_name not in self.values else None
-            if reason is not None:
-                self.refuse(field_name, Refused(reason))
+            found = {"first_name": name.first, "last_name": name.last, "full_name": whole}
+            self.values |= {field_name: value for field_name, value in found.items() if value}
+        for field_name, text, beside in zip(_NAMES, (first, last, full), (last, first, ""), strict=True):
+            if text and field_name not in self.values and (reason := refusal_of(text, beside)) is not None:
+                self.refuse(field_name, reason)
 
-    def _keep_names(self, first: str, last: str, full: str) -> None:
-        """Take over the parts that there are."""
-        for field_name, value in zip(_NAMES, (first, last, full), strict=True):
-            if value:
-                self.values[field_name] = value
-
-    def company(self) -> None:
+    def read_company(self) -> None:
         """Read the company."""
-        company = normalise_company(self.sent.get("company", ""))
-        if isinstance(company, Refused):
-            self.refuse("company", company)
+        text = self.sent.get("company", "")
+        if not text:
             return
+        company = normalise_company(text)
+        if isinstance(company, Refused):
+            self.refuse("company", company.reason)
+            return
+        self.company = company
         self.values["company"] = company.name
-        self.company_keys = company.keys
 
     def finished(self) -> Normalised:
         """Return the collected values, read-only."""
-        kind = self.extras.get("phone_kind")
         return Normalised(
             values=MappingProxyType(self.values),
             refused=MappingProxyType(self.refused),
             identity_keys=tuple(self.keys),
-            phone_extension=self.extras.get("phone_extension"),
-            phone_kind=PhoneKind(kind) if kind else None,
-            name_suffix=self.extras.get("name_suffix"),
-            company_keys=self.company_keys,
+            phone_extension=self.phone.extension if self.phone else None,
+            phone_kind=self.phone.kind if self.phone else None,
+            name_suffix=self.name.suffix or None if self.name else None,
+            company_keys=self.company.keys if self.company else (),
         )
 
 
@@ -270,8 +264,9 @@ def _reader(name: str, kind: Kind) -> Callable[[str], Value]:
 
 
 _OWN_READERS: dict[str, Callable[[str], Value]] = {"industry": _industry, "language": _language}
-_READERS: dict[str, Callable[[str], Value]] = {
-    name: _reader(name, spec.kind)
+_READERS: dict[str, tuple[Callable[[str], Value], int]] = {
+    name: (_reader(name, spec.kind), spec.limit)
     for name, spec in FIELDS.items()
     if spec.kind not in {Kind.EMAIL, Kind.PHONE} and name not in {*_NAMES, "company"}
 }
+"""Fields that stand alone: how each is read, and how long it may become."""

@@ -12,7 +12,7 @@ from leadhub.domain.normalisation.placeholders import is_placeholder
 from leadhub.domain.normalisation.refusal import Reason, Refused
 from leadhub.domain.normalisation.text import clean_line, fold
 
-_MAX_INPUT = 1000
+_MAX_INPUT = 300
 _ALNUM = re.compile(r"[^\W_]")
 _JOINED = re.compile("[.'`\u2019\u00b4]")
 _AND = re.compile(r"[&+]")

@@ -15,7 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 from leadhub.domain.normalisation import email_tables as tables
 from leadhub.domain.normalisation.placeholders import is_placeholder
 from leadhub.domain.normalisation.refusal import Reason, Refused
-from leadhub.domain.normalisation.text import clean_line
+from leadhub.domain.normalisation.text import clean_line, stream_safe
 
 _MAX_INPUT = 1000
 """Characters; an address has 254 at most, and a display name in front of it is not longer than this."""
@@ -26,7 +26,7 @@ _PLAIN = re.compile(
     r"([a-z0-9_]+(?:[.+-][a-z0-9_]+)*)"
     r"@((?:[a-z0-9](?:[a-z0-9]|-(?!-)){0,61}(?<!-)\.)+([a-z]{2,63}))"
 )
-_ANGLED = re.compile(r"<\s*([^<>]*?)\s*>")
+_ANGLED = re.compile(r"<([^<>]*)>")
 _COMMENT = re.compile(r"\([^()]*\)")
 _AROUND_AT = re.compile(r"\s*@\s*")
 _SEPARATORS = re.compile(r"[,;\s|]+")
@@ -76,9 +76,11 @@ def normalise_email(raw: str) -> Email | Refused:
 
 def _read_plain(raw: str) -> Email | None:
     """Read the ordinary address, or return None when it takes the library to judge it."""
+    if len(raw) > _MAX_INPUT or not raw.isascii():
+        return None
     text = raw.strip().lower()
     found = _PLAIN.fullmatch(text)
-    if found is None or not raw.isascii():
+    if found is None:
         return None
     local, domain, top = found.groups()
     if len(text) > _MAX_ADDRESS or len(local) > _MAX_LOCAL or top in tables.RESERVED:
@@ -106,6 +108,7 @@ def _read_any(raw: str) -> Email | Refused:
 
 def _compatible(text: str) -> str:
     """Return the text in lower case and without compatibility forms; lower-casing can make new ones, hence twice."""
+    text = stream_safe(text)
     for _ in range(2):
         text = unicodedata.normalize("NFKC", text).lower()
     return unicodedata.normalize("NFKC", text)
@@ -137,6 +140,8 @@ def _bare(text: str) -> str:
 
 def _judged(raw: str, text: str) -> Email | Refused:
     """Judge one cleaned candidate."""
+    if len(text) > _MAX_ADDRESS or text.rfind("@") > _MAX_LOCAL:  # the library would look at every character first
+        return Refused(_why(text))
     try:
         valid = validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError:
@@ -153,16 +158,18 @@ def _why(text: str) -> Reason:
     """Say what is wrong with an address that the library refused, in our own stable codes."""
     local, at, domain = text.rpartition("@")
     top = domain.rpartition(".")[2]
-    checks = (
+    plain = (
         (Reason.NO_AT_SIGN, not at),
         (Reason.NO_LOCAL_PART, not local),
         (Reason.NO_DOMAIN, not domain),
         (Reason.RESERVED_DOMAIN, top in tables.RESERVED),
         (Reason.NO_DOT_IN_DOMAIN, "." not in domain),
         (Reason.TOO_LONG, len(text) > _MAX_ADDRESS or len(local) > _MAX_LOCAL),
-        (Reason.BAD_DOMAIN, not _domain_alone_is_valid(domain)),
     )
-    return next((reason for reason, holds in checks if holds), Reason.BAD_LOCAL_PART)
+    for reason, holds in plain:
+        if holds:
+            return reason
+    return Reason.BAD_LOCAL_PART if _domain_alone_is_valid(domain) else Reason.BAD_DOMAIN
 
 
 def _domain_alone_is_valid(domain: str) -> bool:

@@ -5,6 +5,7 @@ order. A plan is loaded when the first number of its country arrives, as in the 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -23,18 +24,6 @@ class PhoneKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbers:
-    """The numbers of one kind: how many digits, and which."""
-
-    lengths: frozenset[int]
-    pattern: re.Pattern[str]
-
-    def fullmatch(self, number: str) -> bool:
-        """Say whether a national number is one of these."""
-        return (not self.lengths or len(number) in self.lengths) and self.pattern.fullmatch(number) is not None
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """How one country writes its numbers."""
 
@@ -46,22 +35,23 @@ class Plan:
     """What may stand before a national number inside the country; one with groups rewrites the number."""
     exit_code: re.Pattern[str] | None
     leading_digits: re.Pattern[str] | None
-    general: _Numbers
-    others: tuple[_Numbers, ...]
-    """Premium, toll-free and the like: they come before fixed and mobile."""
-    fixed: _Numbers | None
-    mobile: _Numbers | None
+    lengths: frozenset[int]
+    general: re.Pattern[str]
+    by_length: Mapping[int, tuple[tuple[PhoneKind, re.Pattern[str]], ...]]
+    """Number of digits → the kinds that have numbers of it, in the library's order: the first that matches counts."""
+
+    def is_possible(self, number: str) -> bool:
+        """Say whether a national number looks like one of this plan's."""
+        return len(number) in self.lengths and self.general.fullmatch(number) is not None
 
     def kind(self, number: str) -> PhoneKind | None:
         """Return the kind of a national number, or None if the plan does not assign it."""
-        if not self.general.fullmatch(number):
+        if not self.is_possible(number):
             return None
-        if any(numbers.fullmatch(number) for numbers in self.others):
+        found = [kind for kind, pattern in self.by_length[len(number)] if pattern.fullmatch(number)]
+        if PhoneKind.LANDLINE in found and PhoneKind.MOBILE in found:
             return PhoneKind.UNKNOWN
-        is_mobile = self.mobile is not None and self.mobile.fullmatch(number)
-        if self.fixed is not None and self.fixed.fullmatch(number):
-            return PhoneKind.UNKNOWN if is_mobile else PhoneKind.LANDLINE
-        return PhoneKind.MOBILE if is_mobile else None
+        return found[0] if found else None
 
 
 def region_and_kind(plan: Plan, number: str) -> tuple[str, PhoneKind | None]:
@@ -95,7 +85,25 @@ def plan_of(country: str | int) -> Plan | None:
     metadata = PhoneMetadata.metadata_for_region(region, None) if region in phonenumbers.SUPPORTED_REGIONS else None
     if metadata is None or metadata.country_code is None:
         return None
+    general = metadata.general_desc
+    if general is None or not general.national_number_pattern:
+        return None
     prefix = metadata.national_prefix_for_parsing
+    return Plan(
+        region=region,
+        calling_code=metadata.country_code,
+        regions=tuple(phonenumbers.region_codes_for_country_code(metadata.country_code)),
+        prefix=re.compile(prefix) if prefix else None,
+        exit_code=re.compile(metadata.international_prefix) if metadata.international_prefix else None,
+        leading_digits=re.compile(metadata.leading_digits) if metadata.leading_digits else None,
+        lengths=frozenset(general.possible_length),
+        general=re.compile(general.national_number_pattern),
+        by_length={length: _kinds_of_length(metadata, length) for length in general.possible_length},
+    )
+
+
+def _kinds_of_length(metadata: PhoneMetadata, length: int) -> tuple[tuple[PhoneKind, re.Pattern[str]], ...]:
+    """Return what a number of so many digits can be; a kind that states no lengths has those of the whole plan."""
     others = (
         metadata.premium_rate,
         metadata.toll_free,
@@ -106,25 +114,13 @@ def plan_of(country: str | int) -> Plan | None:
         metadata.uan,
         metadata.voicemail,
     )
-    general = _numbers(metadata.general_desc)
-    if general is None:
-        return None
-    return Plan(
-        region=region,
-        calling_code=metadata.country_code,
-        regions=tuple(phonenumbers.region_codes_for_country_code(metadata.country_code)),
-        prefix=re.compile(prefix) if prefix else None,
-        exit_code=re.compile(metadata.international_prefix) if metadata.international_prefix else None,
-        leading_digits=re.compile(metadata.leading_digits) if metadata.leading_digits else None,
-        general=general,
-        others=tuple(numbers for desc in others if (numbers := _numbers(desc))),
-        fixed=_numbers(metadata.fixed_line),
-        mobile=_numbers(metadata.mobile),
+    kinds: list[tuple[PhoneKind, PhoneNumberDesc | None]] = [
+        *((PhoneKind.UNKNOWN, desc) for desc in others),
+        (PhoneKind.LANDLINE, metadata.fixed_line),
+        (PhoneKind.MOBILE, metadata.mobile),
+    ]
+    return tuple(
+        (kind, re.compile(desc.national_number_pattern))
+        for kind, desc in kinds
+        if desc and desc.national_number_pattern and (not desc.possible_length or length in desc.possible_length)
     )
-
-
-def _numbers(desc: PhoneNumberDesc | None) -> _Numbers | None:
-    """Prepare one kind of numbers; None if the country has none."""
-    if desc is None or not desc.national_number_pattern:
-        return None
-    return _Numbers(frozenset(desc.possible_length), re.compile(desc.national_number_pattern))

@@ -13,7 +13,7 @@ from leadhub.domain.normalisation.placeholders import is_placeholder
 from leadhub.domain.normalisation.refusal import Reason, Refused
 from leadhub.domain.normalisation.text import clean_line, fold
 
-_MAX_INPUT = 1000
+_MAX_INPUT = 400
 _MAX_ROUNDS = 5
 """Cleaning uncovers more at most so often: a title behind a comma, a degree behind a degree."""
 
@@ -49,12 +49,17 @@ def normalise_name(
     ('Lovelace', 'placeholder')
     """
     raw = full or " ".join(part for part in (first, last) if part)
-    parts = _settled(Parts(first=clean_line(first or ""), last=clean_line(last or "")), country)
+    parts = _settled(Parts(first=_line(first), last=_line(last)), country)
     if full and not (parts.first and parts.last):
         parts = _settled(_completed(parts, full, country), country)
     if not (parts.first or parts.last):
         return Refused(_why(first, last, full))
     return PersonName(parts.first, parts.last, recased_given(parts.middle, country), parts.suffix, raw)
+
+
+def _line(text: str | None) -> str:
+    """Return a part as one clean line; nothing if it is too long to be one, before anything reads all of it."""
+    return clean_line(text) if text and len(text) <= _MAX_INPUT else ""
 
 
 def refusal_of(text: str, beside: str = "") -> Reason | None:
@@ -63,11 +68,11 @@ def refusal_of(text: str, beside: str = "") -> Reason | None:
     >>> refusal_of("asdf").value, refusal_of("Null", "Jennifer"), refusal_of("ada@example.org").value
     ('placeholder', None, 'not_a_name')
     """
+    if len(text) > _MAX_INPUT:
+        return Reason.TOO_LONG
     cleaned = clean_line(text)
     if not cleaned:
         return Reason.EMPTY
-    if len(text) > _MAX_INPUT:
-        return Reason.TOO_LONG
     folded = fold(cleaned)
     if _is_nobody(cleaned, folded, beside):
         return Reason.PLACEHOLDER
@@ -89,7 +94,7 @@ def _is_nobody(cleaned: str, folded: str, beside: str) -> bool:
 
 def _settled(parts: Parts, country: str | None) -> Parts:
     """Return parts without titles, degrees and placeholders, recased, such that doing so again changes nothing."""
-    if _is_ordinary(parts.first) and _is_ordinary(parts.last):
+    if (not parts.first or _is_ordinary(parts.first)) and (not parts.last or _is_ordinary(parts.last)):
         return parts
     return _settled_stepwise(parts, country)
 
@@ -151,4 +156,4 @@ def _why(*sent: str | None) -> Reason:
     reasons = [reason for text in sent if text and (reason := refusal_of(text)) not in {None, Reason.EMPTY}]
     if reasons and reasons[0] is not None:
         return reasons[0]
-    return Reason.PLACEHOLDER if any(clean_line(text or "") for text in sent) else Reason.EMPTY
+    return Reason.PLACEHOLDER if any(_line(text) for text in sent) else Reason.EMPTY

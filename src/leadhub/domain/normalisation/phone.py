@@ -34,7 +34,7 @@ _BARE_INTERNATIONAL_DIGITS = 11
 
 _PLAIN = re.compile(r"\s*\+?\(?\d[\d ()-]*(?:\.\d[\d ()-]*)*\s*", re.ASCII)
 _SCIENTIFIC = re.compile(r"\d+[.,]\d+[eE]\+?\d+", re.ASCII)
-_FLOAT = re.compile(r"(?<=\d)[.,]0{1,2}$")
+_FLOAT = re.compile(r"(\+?\d{7,})[.,]0{1,2}")
 _NOT_DIGIT = re.compile(r"\D+")
 _LABEL = re.compile(r"^[^\d+(]+(?=[+(\d])")
 _REMARK = re.compile(r"\((?=[^()]*[^\W\d_])[^()]*\)")
@@ -46,6 +46,7 @@ _SEPARATOR = re.compile(
 )
 _INTERNATIONAL = re.compile(r"^(?:\+\s*0*|\(\s*\+\s*0*|00\s*)")
 _IN_ORDER = ("01234567890123456789", "12345678901234567890", "98765432109876543210", "09876543210987654321")
+_ORDER_BEGINS = tuple(keys[:4] for keys in _IN_ORDER)
 
 _OLD_FORMS = (
     # Mexico dropped the mobile 1 after +52 and the prefixes 01, 044 and 045 in 2019.
@@ -91,7 +92,7 @@ def normalise_phone(raw: str, default_countries: Sequence[str] = ()) -> Phone | 
 
 def _read_plain(raw: str, countries: Sequence[str]) -> Phone | None:
     """Read the ordinary number straight against its plan, or return None when that takes the library."""
-    if _PLAIN.fullmatch(raw) is None or "(0)" in raw or "." in raw[-3:]:
+    if len(raw) > _MAX_INPUT or _PLAIN.fullmatch(raw) is None or "(0)" in raw or "." in raw[-3:]:
         return None
     digits = _NOT_DIGIT.sub("", raw)
     found = _international(digits) if "+" in raw else _national(digits, countries[:1])
@@ -121,13 +122,13 @@ def _national(digits: str, countries: Sequence[str]) -> tuple[Plan, str] | None:
         return None
     prefix = plan.prefix.match(digits) if plan.prefix is not None else None
     # Left to the library: a prefix that rewrites the number, and digits that are a number with their prefix, too.
-    if prefix is not None and (prefix.lastindex is not None or plan.general.fullmatch(digits)):
+    if prefix is not None and (prefix.lastindex is not None or plan.is_possible(digits)):
         return None
     if prefix is None and digits.startswith(str(plan.calling_code)):
         return None
     number = digits[prefix.end() :] if prefix is not None else digits
     # A number of a country that shares the calling code must be one by the length of this country's numbers as well.
-    return (plan, number) if plan.general.fullmatch(number) else None
+    return (plan, number) if plan.is_possible(number) else None
 
 
 def _read_any(raw: str, countries: Sequence[str]) -> Phone | Refused:
@@ -175,7 +176,9 @@ def _is_made_up(digits: str) -> bool:
     """
     if len(digits) < 4:
         return False
-    return digits.count(digits[0]) == len(digits) or any(keys.startswith(digits) for keys in _IN_ORDER)
+    if digits.count(digits[0]) == len(digits):
+        return True
+    return digits.startswith(_ORDER_BEGINS) and any(keys.startswith(digits) for keys in _IN_ORDER)
 
 
 def _parts(text: str) -> list[str]:
@@ -195,8 +198,9 @@ def _parts(text: str) -> list[str]:
 
 def _bare(text: str) -> str:
     """Drop labels and remarks around a number: `Tel.: 030 123456 (mornings)`; vanity letters are kept."""
-    text = _FLOAT.sub("", _EXTENSION_WORD.sub(" ext. ", text))
-    text = _REMARK.sub(" ", _LABEL.sub("", text)).strip()
+    if (number := _FLOAT.fullmatch(text)) is not None:
+        return number[1]
+    text = _REMARK.sub(" ", _LABEL.sub("", _EXTENSION_WORD.sub(" ext. ", text))).strip()
     shorter = _TRAILING_WORDS.sub("", text)
     return shorter if len(_NOT_DIGIT.sub("", shorter)) >= _WHOLE_NUMBER_DIGITS else text
 
@@ -219,15 +223,14 @@ def _readings(text: str, countries: Sequence[str]) -> Iterator[tuple[str, str | 
         # Australians dial 0011; a text that begins with a plus gains nothing from a country.
         candidates += [(text, country) for country in countries if text.startswith("00")]
     else:
-        digits = "+" + _NOT_DIGIT.sub("", text)
-        yield from ((digits, None) for country in countries if _has_own_code(digits[1:], country))
+        yield from (("+" + text, None) for country in countries if _has_own_code(_NOT_DIGIT.sub("", text), country))
         candidates = [(text, country) for country in countries]
     yield from candidates
     for reading, country in candidates:
         yield from ((form, None) for form in _renewed(_parsed(reading, country)))
-    if not is_international and len(digits := _NOT_DIGIT.sub("", text)) >= _BARE_INTERNATIONAL_DIGITS:
-        yield "+" + digits, None
-        yield from ((form, None) for form in _renewed(_parsed("+" + digits, None)))
+    if not is_international and len(_NOT_DIGIT.sub("", text)) >= _BARE_INTERNATIONAL_DIGITS:
+        yield "+" + text, None
+        yield from ((form, None) for form in _renewed(_parsed("+" + text, None)))
 
 
 def _has_own_code(digits: str, country: str) -> bool:

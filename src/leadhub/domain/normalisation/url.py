@@ -8,7 +8,7 @@ from leadhub.domain.normalisation.placeholders import is_placeholder
 from leadhub.domain.normalisation.refusal import Reason, Refused
 from leadhub.domain.normalisation.text import clean_line
 
-_MAX_INPUT = 4000
+_MAX_INPUT = 2000
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?!\d+(?:[/?#]|$))", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?P<host>[^/?#:@\s]+?)\.?(?::(?P<port>\d{1,5})?)?(?P<rest>[/?#].*)?", re.DOTALL)
 _HOST = re.compile(

@@ -29,6 +29,8 @@ _SECOND_AT_REQUESTS = 64
 """Below this a second batch beside the first would only halve both: as many rows, twice the commits."""
 _SECOND_AFTER_SECONDS = 0.05
 """A first batch that takes this long may hang on a dead connection; others need not wait to find out."""
+_TURNS = 2
+"""Turns of the event loop before a batch is taken: those whose request is being read right now can still join it."""
 
 _log = telemetry.get_logger("inbox")
 
@@ -147,14 +149,18 @@ class Inbox:
         self._set_alarm()
 
     async def _fly(self, flight: _Flight) -> None:
+        """Write what waits until nothing does; the last look at the queue and the end are one step, unawaited."""
         try:
-            while batch := self._take():
-                flight.since = asyncio.get_running_loop().time()
-                await self._flush(flight, batch)
+            while self._queue or flight.connection is not None:
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
+                if batch := self._take():
+                    flight.since = asyncio.get_running_loop().time()
+                    await self._flush(flight, batch)
+                else:
+                    await _land(flight)
         finally:
-            del self._flights[flight]  # here, not in a callback a moment later: `put` must not rely on a dead flusher
-            if flight.connection is not None:
-                await flight.connection.close()
+            del self._flights[flight]
 
     def _take(self) -> list[Waiter]:
         """Take the next batch off the queue: whole requests, as many as fit.
@@ -233,12 +239,10 @@ class Inbox:
     async def _send(
         self, flight: _Flight, rows: Sequence[NewSubmission], bundles: Sequence[int | None]
     ) -> dict[Key, FirstUse | None]:
-        driver = flight.driver or await self._connect(flight)
         try:
-            return await take_in(driver, rows, bundles)
+            return await take_in(flight.driver or await self._connect(flight), rows, bundles)
         except BaseException as error:
             if not is_bad_data(error):
-                driver.terminate()  # first, for `invalidate` alone waits seconds for a server that hangs
                 await _discard(flight)
             raise
 
@@ -256,11 +260,20 @@ class Inbox:
                 await _discard(flight)
 
 
-async def _discard(flight: _Flight) -> None:
+async def _land(flight: _Flight) -> None:
+    """Give a flusher's connection back."""
     connection, flight.connection, flight.driver = flight.connection, None, None
     if connection is not None:
-        await connection.invalidate()
         await connection.close()
+
+
+async def _discard(flight: _Flight) -> None:
+    """Part with a connection that may be broken or stuck."""
+    if flight.driver is not None:
+        flight.driver.terminate()  # first, for `invalidate` alone waits seconds for a server that hangs
+    if flight.connection is not None:
+        await flight.connection.invalidate()
+    await _land(flight)
 
 
 def _busy() -> Unavailable:

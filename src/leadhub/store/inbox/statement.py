@@ -30,7 +30,7 @@ class NewSubmission(NamedTuple):
     dedupe_key: str | None
     permanent_key: bool
     fingerprint: bytes
-    """SHA-256 of `raw`: tells a repeat from another body under the same key."""
+    """SHA-256 of `raw`, if there is a key: tells a repeat from another body."""
 
 
 class FirstUse(NamedTuple):

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from leadhub.domain.deduplication import Key
 from leadhub.domain.errors import NotFound
 from leadhub.domain.ids import LeadId
 from leadhub.store.tables import Assignment, Enrolment, IdentityKey, Lead, Membership, Merge
@@ -33,8 +34,8 @@ class LeadFilter:
     team: str | None = None
     owner: str | None = None
     track: str | None = None
-    mailboxes: tuple[str, ...] | None = None
-    """Identity keys of kind `email`; any of them."""
+    keys: tuple[Key, ...] | None = None
+    """Identity keys; any of them."""
     created_from: datetime | None = None
     created_before: datetime | None = None
     updated_from: datetime | None = None
@@ -124,8 +125,9 @@ def _conditions(which: LeadFilter) -> list[ColumnElement[bool]]:
     found += [column == value for column, value in equal if value is not None]
     if not which.include_test:
         found.append(Lead.is_test.is_(False))
-    if which.mailboxes is not None:
-        holders = select(IdentityKey.lead_id).where(IdentityKey.kind == "email", IdentityKey.value.in_(which.mailboxes))
+    if which.keys is not None:
+        pairs = [(key.kind, key.value) for key in which.keys]
+        holders = select(IdentityKey.lead_id).where(tuple_(IdentityKey.kind, IdentityKey.value).in_(pairs))
         found.append(Lead.id.in_(holders))
     for column, low, high in (
         (Lead.created_at, which.created_from, which.created_before),

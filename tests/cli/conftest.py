@@ -1,0 +1,38 @@
+"""A command beside a deployment of this test's own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import Leadhub, Ran, environment, run_leadhub
+
+from leadhub.demo import processes
+from leadhub.demo.processes import Processes
+from leadhub.settings import Settings
+
+
+@pytest.fixture
+def ported(settings: Settings) -> Settings:
+    """Settings whose gateway has a port that is free just now."""
+    return settings.model_copy(update={"port": processes.free_port(), "drain_seconds": 0.0})
+
+
+@pytest.fixture
+def leadhub(ported: Settings) -> Leadhub:
+    """Run a command on this test's own database."""
+
+    async def run(*arguments: str, **variables: str) -> Ran:
+        return await run_leadhub(*arguments, env=environment(**processes.environment_of(ported)) | variables)
+
+    return run
+
+
+@pytest.fixture
+async def pair(ported: Settings, tmp_path: Path) -> AsyncIterator[Processes]:
+    """A gateway and a worker, running."""
+
+    async def prepare() -> None:
+        """The fixture's database is migrated."""
+
+    async with processes.running(ported, log_dir=tmp_path, notice=print, prepare=prepare) as running:
+        yield running

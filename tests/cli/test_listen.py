@@ -1,0 +1,121 @@
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx2
+import pytest
+from standardwebhooks import Webhook
+from tests.cli.commands import environment, start_leadhub
+
+from leadhub.cli.listen import _answers
+from leadhub.demo.receiver import Receipt, Receiver
+from leadhub.domain.signature import format_secret, sign
+
+KEY = bytes(range(32))
+BODY = b'{"type":"lead.routed","timestamp":"2026-01-15T09:30:00Z","data":{"contact":{"email":"ada@example.com"}}}'
+
+
+def _headers(*, body: bytes = BODY, at: int | None = None, key: bytes = KEY, message: str = "msg_1") -> dict[str, str]:
+    timestamp = int(time.time()) if at is None else at
+    signature = sign(message_id=message, timestamp=timestamp, body=body, keys=[key])
+    return {"webhook-id": message, "webhook-timestamp": str(timestamp), "webhook-signature": signature}
+
+
+@pytest.fixture
+def receipts() -> list[Receipt]:
+    return []
+
+
+@pytest.fixture
+async def client(receipts: list[Receipt]) -> AsyncIterator[httpx2.AsyncClient]:
+    receiver = Receiver(receipts.append, keys=[KEY])
+    async with receiver.listening("127.0.0.1", 0) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as opened:
+        yield opened
+
+
+async def test_a_signed_event_is_believed(client: httpx2.AsyncClient, receipts: list[Receipt]) -> None:
+    answer = await client.post("/any/path", content=BODY, headers=_headers())
+
+    assert answer.status_code == 204
+    assert (receipts[0].doubt, receipts[0].type) == (None, "lead.routed")
+
+
+async def test_what_the_reference_library_signs_is_believed(
+    client: httpx2.AsyncClient, receipts: list[Receipt]
+) -> None:
+    now = datetime.now(UTC)
+    signature = Webhook(format_secret(KEY)).sign("msg_1", now, BODY.decode())
+    stamp = str(int(now.timestamp()))
+
+    await client.post(
+        "/",
+        content=BODY,
+        headers={"webhook-id": "msg_1", "webhook-timestamp": stamp, "webhook-signature": signature},
+    )
+
+    assert receipts[0].doubt is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        _headers(key=bytes(32)),
+        _headers(body=BODY + b" "),
+        _headers(at=int(time.time()) - 3_600),
+        {**_headers(), "webhook-signature": "v1,"},
+    ],
+    ids=["unsigned", "by another key", "another body", "too old", "empty"],
+)
+async def test_anything_else_is_refused(
+    headers: dict[str, str], client: httpx2.AsyncClient, receipts: list[Receipt]
+) -> None:
+    answer = await client.post("/", content=BODY, headers=headers)
+
+    assert answer.status_code == 401
+    assert receipts[0].doubt
+
+
+async def test_a_repeat_is_known_by_its_id(client: httpx2.AsyncClient, receipts: list[Receipt]) -> None:
+    for message in ("msg_1", "msg_1", "msg_2"):
+        await client.post("/", content=BODY, headers=_headers(message=message))
+
+    assert [one.is_repeat for one in receipts] == [False, True, False]
+
+
+async def test_what_is_no_json_hurts_nobody(client: httpx2.AsyncClient, receipts: list[Receipt]) -> None:
+    answer = await client.post("/", content=b"\xff{", headers=_headers(body=b"\xff{"))
+
+    assert answer.status_code == 204
+    assert receipts[0].message == {}
+
+
+def test_a_broken_crm_fails_its_share() -> None:
+    never, always, some = _answers(None, 0.0), _answers(None, 1.0), _answers(500, 0.5)
+
+    assert {never() for _ in range(50)} == {204}
+    assert {always() for _ in range(50)} == {503}
+    assert {some() for _ in range(200)} == {204, 500}
+
+
+async def test_listen_prints_a_line_for_each_event_and_ends_with_ctrl_c() -> None:
+    process = await start_leadhub("listen", "--port", "0", "--secret", format_secret(KEY), env=environment())
+    assert process.stderr is not None
+    url = (await process.stderr.readline()).decode().split()[2].rstrip(";")
+
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        await client.post(url, content=BODY, headers=_headers())
+        await client.post(url, content=BODY, headers=_headers(key=bytes(32)))
+    os.kill(process.pid, signal.SIGINT)
+
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    first, second = out.decode().splitlines()
+    assert "lead.routed" in first
+    assert "valid" in first
+    assert "ada@example.com" in first
+    assert "no signature matches" in second
+    assert "Traceback" not in err.decode()
+    assert process.returncode == 130
