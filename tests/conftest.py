@@ -9,12 +9,17 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 import redis.asyncio
+from hypothesis import settings as hypothesis_settings
 
 from leadhub import embedded
 from leadhub.embedded import EmbeddedServers
 from leadhub.resources import Resources, open_resources
 from leadhub.settings import Settings
 from leadhub.store.migrations import migrate
+
+# A shared machine may stop for longer than hypothesis thinks a single example should take.
+hypothesis_settings.register_profile("shared machine", deadline=None)
+hypothesis_settings.load_profile("shared machine")
 
 _TEMPLATE = "template_migrated"
 _numbers = itertools.count()

@@ -129,7 +129,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_delivery_due",
         "delivery",
-        ["endpoint_id", "due_at"],
+        ["endpoint_id", "due_at", "event_id"],
         unique=False,
         postgresql_where=sa.text("state = 'pending'"),
     )

@@ -453,7 +453,7 @@ class Delivery(Base):
     __tablename__ = "delivery"
     __table_args__ = (
         Index("uq_delivery_event_endpoint", "event_id", "endpoint_id", unique=True),
-        Index("ix_delivery_due", "endpoint_id", "due_at", postgresql_where=text("state = 'pending'")),
+        Index("ix_delivery_due", "endpoint_id", "due_at", "event_id", postgresql_where=text("state = 'pending'")),
         Index("ix_delivery_leased", "endpoint_id", postgresql_where=text("state = 'leased'")),
         Index("ix_delivery_lease_until", "lease_until", postgresql_where=text("state = 'leased'")),
         Index("ix_delivery_lead", "lead_id", "id"),
