@@ -74,11 +74,11 @@ async def database_url(servers: EmbeddedServers, template: str) -> AsyncIterator
 
 
 @pytest.fixture
-async def redis_url(servers: EmbeddedServers) -> AsyncIterator[str]:
+async def redis_url(servers: EmbeddedServers) -> str:
     client = redis.asyncio.Redis.from_url(servers.redis_url)
     await client.flushall()
     await client.aclose()
-    yield servers.redis_url
+    return servers.redis_url
 
 
 @pytest.fixture
