@@ -74,6 +74,7 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
             api_keys = ApiKeys(resources.sessions, now=clock)
             intake.open(Gate(channels=channels, connections=connections, api_keys=api_keys, inbox=inbox, new_id=ids))
             readiness.open(resources, inbox)
+            api.openapi()  # FastAPI builds its routes at first use, which would hold up that request and all beside it
             api.state.resources = resources
             try:
                 yield

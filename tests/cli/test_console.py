@@ -18,11 +18,14 @@ def test_no_text_can_command_a_terminal(text: str) -> None:
 
 @given(st.text(alphabet="[]/\\abcred= "))
 def test_no_text_is_markup(text: str) -> None:
-    assert Text.from_markup(clean(text) + "[bold]x[/bold]").plain == printable(text) + "x"
+    shown = Text.from_markup(clean(text))
+
+    assert shown.spans == []
+    assert shown.plain.replace("\\", "") == text.replace("\\", "")
 
 
 def test_into_a_pipe_rows_are_lines_with_tabs(capsys: pytest.CaptureFixture[str]) -> None:
-    show([{"a": "x\ty", "b": None}], {"a": lambda row: row["a"], "b": lambda row: row["b"]}, empty="none")
+    show([("x\ty", None)], {"a": lambda row: row[0], "b": lambda row: row[1]}, empty="none")
 
     assert capsys.readouterr().out == "x y\t\n"
 

@@ -10,6 +10,8 @@ from tests.cli.commands import Leadhub, Ran
 from leadhub.demo.processes import Processes
 from leadhub.resources import Resources
 
+pytestmark = pytest.mark.timeout(240)  # many cold starts of Python on a busy machine
+
 
 async def _settled(leadhub: Leadhub, *, leads: int) -> None:
     """Wait until so many leads are there."""

@@ -14,6 +14,8 @@ from tests.cli.commands import environment, run_leadhub, start_leadhub
 
 from leadhub.demo.processes import free_port
 
+pytestmark = pytest.mark.timeout(240)  # many cold starts of Python on a busy machine
+
 
 @pytest.fixture
 def data_dir() -> Iterator[str]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Group
+from rich.console import Console
 
 _RUN = Group("Run it", sort_key=1)
 _WATCH = Group("Watch it", sort_key=2)
@@ -34,18 +35,22 @@ _COMMANDS = (
     (_CONNECT, "playbook", "playbook:app", "Read and check the document that decides."),
 )
 
+_LINE = 400
 _INTERRUPTED = 130
 """Exit code of a process that Ctrl-C ended, as shells count it."""
 
 
 def build() -> App:
     """Return the command line; the commands themselves are imported when called."""
+    looked_at = sys.stdout.isatty()
     app = App(
         name="leadhub",
         help="One front door for every lead: durable intake, identity, scoring, routing, signed delivery.",
         version=_version,
         help_format="plaintext",
-        help_formatter="default" if sys.stdout.isatty() else "plain",
+        help_formatter="default" if looked_at else "plain",
+        # Into a pipe an option is a line: a file has no width to wrap at.
+        console=None if looked_at else Console(width=_LINE),
         suppress_keyboard_interrupt=False,
     )
     for place, (group, name, target, text) in enumerate(_COMMANDS):

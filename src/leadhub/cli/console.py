@@ -7,10 +7,12 @@ came from outside is made printable first: a name with escape sequences must not
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -79,15 +81,18 @@ def _for_json(value: object) -> object:
     return str(value)
 
 
+_SHORT = 16
+_LEAST = 8
+
 Columns = Mapping[str, Callable[[Any], object]]
 """Heading → how to read that column's value from a row."""
 
 
 def show(rows: Iterable[Any], columns: Columns, *, empty: str, as_json: bool = False) -> None:
-    """Print rows: a table on a terminal, tab-separated lines in a pipe, objects with `--json`."""
+    """Print rows, which are dataclasses: a table on a terminal, lines with tabs in a pipe, whole objects as JSON."""
     found = list(rows)
     if as_json:
-        show_json([{name: read(row) for name, read in columns.items()} for row in found])
+        show_json([asdict(row) for row in found])
     elif not found:
         note(empty)
     elif is_terminal():
@@ -98,11 +103,15 @@ def show(rows: Iterable[Any], columns: Columns, *, empty: str, as_json: bool = F
 
 
 def _table(rows: Sequence[Any], columns: Columns) -> Table:
+    """Return a table in which ids, there to be copied, and short values stay whole; the rest gives way."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(clean(read(row)) for read in columns.values()))
+    lines = [[clean(read(row)) for read in columns.values()] for row in rows]
+    for place, name in enumerate(columns):
+        widest = max(cell_len(text) for text in (name, *(line[place] for line in lines)))
+        stays = name == "id" or widest <= _SHORT
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=widest if stays else _LEAST)
+    for line in lines:
+        table.add_row(*line)
     return table
 
 

@@ -1,5 +1,6 @@
 """`leadhub deliveries`: what was sent to whom, and how it ended."""
 
+from dataclasses import asdict
 from typing import Literal
 
 from cyclopts import App
@@ -74,7 +75,7 @@ def show_(id_: str, /, *, as_json: Json = False) -> None:
 
     found = use(work)
     if as_json:
-        show_json({name: read(found.delivery) for name, read in _COLUMNS.items()} | {"attempts": found.attempts})
+        show_json({**asdict(found.delivery), "attempts_made": [asdict(one) for one in found.attempts]})
         return
     delivery = found.delivery
     say(f"[bold]{clean(delivery.event_type)}[/bold] to {clean(found.endpoint_url or 'a deleted endpoint')}")

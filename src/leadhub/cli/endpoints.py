@@ -6,7 +6,7 @@ from cyclopts import App
 
 from leadhub.cli.console import Columns, note, say, show, show_json
 from leadhub.cli.database import an_id, entropy, now, use
-from leadhub.cli.options import Flag, Json
+from leadhub.cli.options import Flag, Json, Several
 from leadhub.domain.ids import EndpointId
 from leadhub.pipeline import endpoints
 from leadhub.resources import Resources
@@ -30,7 +30,7 @@ _COLUMNS: Columns = {
 def create(
     url: str,
     *,
-    event: tuple[str, ...] = (),
+    event: Several = (),
     description: str = "",
     include_test: Flag = False,
     as_json: Json = False,
@@ -39,7 +39,7 @@ def create(
 
     Args:
         url: Where events are posted to.
-        event: Type of event to deliver, such as lead.routed; repeat it for several. Without it: all.
+        event: Type of event, such as lead.routed; repeat it for several. Without it: all.
         description: What the URL is, for lists.
         include_test: Deliver events of test leads too.
         as_json: Print JSON.

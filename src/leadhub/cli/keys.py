@@ -8,8 +8,8 @@ from cyclopts import App
 from leadhub.cli.console import Columns, note, say, show, show_json
 from leadhub.cli.database import an_id, entropy, now, use
 from leadhub.cli.errors import UserError
-from leadhub.cli.options import Json
-from leadhub.domain.credentials import SCOPES
+from leadhub.cli.options import Json, Several
+from leadhub.domain.credentials import SCOPES, Scope
 from leadhub.domain.ids import ApiKeyId
 from leadhub.pipeline import keys
 from leadhub.resources import Resources
@@ -41,9 +41,7 @@ _COLUMNS: Columns = {
 
 
 @app.command
-def create(
-    name: str, *, scope: tuple[str, ...] = ("admin",), expires: str | None = None, as_json: Json = False
-) -> None:
+def create(name: str, *, scope: Several = (Scope.ADMIN,), expires: str | None = None, as_json: Json = False) -> None:
     """Make a key and show its token, once.
 
     Args:

@@ -34,12 +34,10 @@ def destination(lead: LeadRow) -> str:
 _COLUMNS: Columns = {
     "id": lambda lead: lead.id,
     "person": person,
-    "company": lambda lead: lead.company,
-    "stage": lambda lead: lead.stage,
-    "temperature": lambda lead: lead.temperature,
+    "stage": lambda lead: f"{lead.stage} {lead.temperature}",
     "score": lambda lead: f"{lead.score_total} = {lead.score_fit} + {lead.score_engagement}",
     "to": destination,
-    "updated": lambda lead: lead.updated_at,
+    "updated": lambda lead: f"{lead.updated_at.astimezone():%m-%d %H:%M:%S}",
 }
 
 

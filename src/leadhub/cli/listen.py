@@ -4,12 +4,15 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from leadhub.cli import context, endpoints
 from leadhub.cli.console import clean, note, say
 from leadhub.cli.database import now
 from leadhub.cli.errors import UserError
-from leadhub.cli.options import Flag
+from leadhub.cli.options import Flag, Several
 from leadhub.demo.receiver import Receipt, Receiver
 from leadhub.domain.signature import parse_secret
 from leadhub.pipeline.endpoints import delete_endpoint
@@ -20,13 +23,13 @@ _CERTAIN = 1.0
 
 def listen(
     *,
-    secret: str | None = None,
+    secret: Annotated[str | None, Parameter(env_var="LEADHUB_LISTEN_SECRET")] = None,
     port: int = 9000,
     host: str = "127.0.0.1",
     status: int | None = None,
     fail_rate: float = 0.0,
     subscribe: Flag = False,
-    event: tuple[str, ...] = (),
+    event: Several = (),
 ) -> None:
     """Receive webhooks on this machine, verify and print them.
 

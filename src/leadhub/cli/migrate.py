@@ -17,8 +17,7 @@ def migrate(*, check: Flag = False) -> int:
     Without LEADHUB_DATABASE_URL it is the database of the running `leadhub up`.
 
     Args:
-        check: Change nothing; exit code 1 if revisions are pending or the tables differ from what the code expects.
-            Without any database, one is started for the check.
+        check: Change nothing; exit code 1 if the database is not what the code expects; starts one if there is none.
     """
     given = Given()
     url = given.database_url

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import httpx2
+from cyclopts import Parameter
 
 from leadhub.cli import context, posting
 from leadhub.cli.console import is_terminal, printable, say, show_json, terminal
@@ -43,7 +44,7 @@ def send(
     channel: Literal["form", "api"] = "api",
     source: str | None = None,
     url: str | None = None,
-    key: str | None = None,
+    key: Annotated[str | None, Parameter(env_var="LEADHUB_SEND_KEY")] = None,
     as_json: Json = False,
 ) -> int:
     """Post sample leads, each an invented person; exit code 1 if any was refused.

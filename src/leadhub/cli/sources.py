@@ -9,7 +9,7 @@ from leadhub.cli.console import Columns, note, say, show, show_json, show_one
 from leadhub.cli.context import find
 from leadhub.cli.database import entropy, now, use
 from leadhub.cli.errors import UserError
-from leadhub.cli.options import Json
+from leadhub.cli.options import Json, Several
 from leadhub.pipeline import sources
 from leadhub.resources import Resources
 from leadhub.store import sources as stored
@@ -28,17 +28,14 @@ _COLUMNS: Columns = {
 
 
 @app.command
-def create(
-    channel: str, name: str, *, key: str | None = None, option: tuple[str, ...] = (), as_json: Json = False
-) -> None:
+def create(channel: str, name: str, *, key: str | None = None, option: Several = (), as_json: Json = False) -> None:
     """Connect a source and show where its leads are to be posted.
 
     Args:
         channel: form or api.
         name: What people call it; leads carry it.
         key: Its part of the URL; a key that nobody can guess if not given.
-        option: One of the channel's options as NAME=VALUE, such as allowed_origins=https://www.example.com; a value
-            may be JSON. Repeat it for several.
+        option: NAME=VALUE of the channel, such as allowed_origins=https://www.example.com; repeat it for several.
         as_json: Print JSON.
     """
     options = _options(option)

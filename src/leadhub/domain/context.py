@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from leadhub.domain.facts import Expand, by_type
+from leadhub.domain.facts import Expand, FactsByType, by_type
 from leadhub.domain.model import LeadView, Route, Stage, Temperature
 
 _NOTHING = timedelta(0)
@@ -29,11 +29,11 @@ class Context:
     scores: Mapping[str, int]
     """Points of each group, and `total`."""
 
-    def __init__(self, view: LeadView, now: datetime) -> None:
+    def __init__(self, view: LeadView, now: datetime, facts: FactsByType | None = None) -> None:
         self.view = view
         self.now = now
         self.fields = view.fields
-        self.facts = by_type(view.facts)
+        self.facts = by_type(view.facts) if facts is None else facts
         self.idle_from = view.last_activity_at or last_activity(view)
         self.signals: dict[str, bool] = {}
         self.met: dict[str, tuple[int, int]] = {}

@@ -86,7 +86,9 @@ class CompiledPlaybook:
 
     def decide(self, view: LeadView, *, now: datetime) -> Decision:
         """Return every decision, without words."""
-        context = Context(view, now)
+        return self._decide(Context(view, now))
+
+    def _decide(self, context: Context) -> Decision:
         points: list[int] = []
         scores = self._score(context, points)
         for name, predicate in self._signals:
@@ -113,7 +115,7 @@ class CompiledPlaybook:
         ]
         signals = tuple(name for name, _ in self._signals)
         changes_at, change = changes.next_change(
-            decision, lambda at: self.decide(view, now=at), self._changes, self.awards, signals
+            decision, lambda at: self._decide(Context(view, at, context.facts)), self._changes, self.awards, signals
         )
         return Evaluation(
             playbook=self.reference,

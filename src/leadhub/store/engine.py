@@ -1,5 +1,7 @@
 """The connection to PostgreSQL."""
 
+from sqlalchemy import AdaptedConnection, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -11,7 +13,7 @@ def create_engine(url: str, *, pool: int, pool_wait_seconds: float, statement_se
     `hide_parameters` matters: SQLAlchemy's exceptions otherwise carry every parameter, and with them personal data,
     into the log. `command_timeout` bounds a statement on our side, also when the server hangs and cannot.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool,
         max_overflow=0,
@@ -20,6 +22,17 @@ def create_engine(url: str, *, pool: int, pool_wait_seconds: float, statement_se
         hide_parameters=True,
         connect_args={"timeout": 2.0, "command_timeout": statement_seconds},
     )
+    event.listen(engine.sync_engine, "checkout", _pass_over_dead)
+    return engine
+
+
+def _pass_over_dead(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
+    """Replace a connection that broke while it lay in the pool: after a restart of PostgreSQL all of them did.
+
+    Asking the driver costs nothing, a ping would cost a round trip each time.
+    """
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def create_sessions(engine: AsyncEngine) -> Sessions:

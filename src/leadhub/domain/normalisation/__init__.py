@@ -32,6 +32,7 @@ from leadhub.domain.normalisation.text import clean_block, clean_line, fold, ide
 from leadhub.domain.normalisation.url import normalise_url
 
 __all__ = [
+    "VERSION",
     "Company",
     "Email",
     "EmailClass",

@@ -77,6 +77,7 @@ def without_ends(words: Sequence[str], country: str | None, *, is_behind_comma: 
 
 
 def _bare(word: str) -> str:
+    """Return a word as the tables hold it: folded, without dots."""
     return fold(word).replace(".", "")
 
 
@@ -131,6 +132,7 @@ def _in_order(kept: list[list[str]], text: str, country: str | None) -> Parts:
 
 
 def _has_title(text: str, word: str) -> bool:
+    """Say whether a title was dropped in front of the only word that is left."""
     return fold(text) != fold(word) and _bare(text.split(maxsplit=1)[0]) in tables.TITLES | {"m"}
 
 

@@ -105,7 +105,8 @@ def _is_ordinary(part: str) -> bool:
     >>> _is_ordinary("Grace"), _is_ordinary("GRACE"), _is_ordinary("Sir"), _is_ordinary("Lee-Ann")
     (True, False, False, False)
     """
-    return part.isalpha() and part.istitle() and len(set(part.lower())) > 1 and fold(part) not in tables.SPECIAL
+    is_capitalised = part.isalpha() and part[0].isupper() and part[1:].islower()
+    return is_capitalised and len(set(part.lower())) > 1 and fold(part) not in tables.SPECIAL
 
 
 def _settled_stepwise(parts: Parts, country: str | None) -> Parts:
