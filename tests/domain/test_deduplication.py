@@ -27,6 +27,8 @@ def known(number: int, *keys: Key, first: str | None = "Ada", shared: bool = Fal
         (Name("Stone", "Bob"), Name("Bob", "Stone"), Agreement.AGREE),
         (Name(None, "Stone"), Name("Bob", "Stone"), Agreement.UNKNOWN),
         (Name("Anna", "Stone"), Name("Peter", "Stone"), Agreement.CONTRADICT),
+        (Name("由紀", "田中"), Name("Yuki", "Tanaka"), Agreement.UNKNOWN),
+        (Name("由紀", "田中"), Name("健", "田中"), Agreement.CONTRADICT),
         (Name("Bill", "Stone"), Name("Bob", "Stone"), Agreement.CONTRADICT),
     ],
 )

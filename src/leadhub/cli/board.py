@@ -109,28 +109,34 @@ class Board:
 
 
 def _told(one: Journey) -> str:
-    """Return a submission's row, coloured by where its lead went."""
+    """Return a submission's row, coloured by where its lead went; what is no lead has a sentence instead."""
     lead = one.lead
-    score = lead.get("score") or {}
+    at = time.strftime("%H:%M:%S", time.localtime(one.posted_at))
+    if not lead:
+        return f"[dim]{clean(_row((at, one.source), rest=one.outcome))}[/dim]"
+    score = lead["score"] or {"total": 0, "fit": 0, "engagement": 0}
     cells = (
-        time.strftime("%H:%M:%S", time.localtime(one.posted_at)),
+        at,
         one.source,
-        one.who or one.problem,
+        one.who,
         one.outcome,
-        f"{score['total']:>3} = {score['fit']:>3} + {score['engagement']:<3}" if score else "",
-        f"{lead['stage']} {lead['temperature']}" if lead else "",
+        f"{score['total']:>3} = {score['fit']:>3} + {score['engagement']:<3}",
+        f"{lead['stage']} {lead['temperature']}",
         one.destination,
         f"{one.webhook_ms:>5.0f} ms" if one.webhook_ms is not None else "",
     )
-    colour = _COLOURS.get(lead["routing"]["route"], "white") if lead else "dim"
+    colour = _COLOURS.get(lead["routing"]["route"], "white")
     return f"[{colour}]{clean(_row(cells))}[/{colour}]"
 
 
-def _row(cells: tuple[str, ...]) -> str:
-    """Return cells in columns; a name in wide letters takes the space that a terminal gives it."""
-    shown = _shown()
-    pairs = zip(_COLUMNS, cells, strict=True)
-    return _GAP.join(_fitted(printable(cell), _COLUMNS[name]) for name, cell in pairs if name in shown).rstrip()
+def _row(cells: tuple[str, ...], *, rest: str = "") -> str:
+    """Return cells in columns, and after the last one the rest of the row as it is.
+
+    A name in wide letters takes the space that a terminal gives it.
+    """
+    pairs = zip(_COLUMNS, cells, strict=False)
+    fitted = [_fitted(printable(cell), _COLUMNS[name]) for name, cell in pairs if name in _shown()]
+    return _GAP.join([*fitted, printable(rest)]).rstrip()
 
 
 @cache

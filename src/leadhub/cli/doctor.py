@@ -9,7 +9,6 @@ import httpx2
 
 from leadhub import telemetry
 from leadhub.cli import context
-from leadhub.cli import doctor_queries as queries
 from leadhub.cli.console import clean, say, show_json
 from leadhub.cli.context import Deployment
 from leadhub.cli.database import now
@@ -20,6 +19,7 @@ from leadhub.domain.ids import first_uuid7
 from leadhub.pipeline.endpoints import reveal_secrets
 from leadhub.resources import Resources, open_resources
 from leadhub.store import endpoints, migrations
+from leadhub.store.reading import checkup as queries
 from leadhub.store.reading.status import status
 
 _POSTGRES = range(15, 19)

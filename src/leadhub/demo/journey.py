@@ -36,11 +36,14 @@ class Journey:
 
     @property
     def outcome(self) -> str:
-        """In a word or two: new, merged and by what, spam, refused and with what."""
+        """In a word or two: new, merged and by what; and why it is no lead, if it is none."""
         if not self.is_accepted:
-            return f"refused {self.status}"
-        if self.submission.get("state") != "processed":
-            return str(self.submission.get("state", "?"))
+            return f"refused {self.status}: {self.problem}"
+        state = self.submission.get("state", "?")
+        if state == "spam":
+            return "spam: kept apart, told to nobody"
+        if state != "processed":
+            return str(state)
         rule = self.submission.get("rule")
         return "new" if rule == "new" else f"merged: {str(rule).removeprefix('same ')}"
 
@@ -60,7 +63,7 @@ class Journey:
         if routing.get("route") == "sales":
             return f"sales {routing['team']}/{routing['owner'] or 'queue'}"
         if routing.get("route") == "nurture":
-            return f"nurture {(self.lead.get('enrolment') or {}).get('track') or '(no consent)'}"
+            return f"nurture {(self.lead.get('enrolment') or {}).get('track') or '(no track)'}"
         return str(routing.get("route", ""))
 
 

@@ -130,6 +130,8 @@ def compare_names(one: Name, other: Name) -> Agreement:
     if not one.first or not other.first:
         return Agreement.UNKNOWN
     a, b = fold(one.first), fold(other.first)
+    if _is_latin(a) != _is_latin(b):
+        return Agreement.UNKNOWN  # 由紀 and Yuki may well be one name; spelling cannot tell
     if a == b or _is_initial(a, b) or same_given_name(a, b) or _first_token(a) == _first_token(b):
         return Agreement.AGREE
     if _swapped(one, other) or JaroWinkler.similarity(a, b) >= _ALIKE:
@@ -176,6 +178,10 @@ def _nobody(arrival: Arrival, shared: Sequence[Key]) -> str:
     if shared:
         return f"{_WORDS[_kind(shared[0])]} is known, but of somebody with another first name"
     return "no lead holds one of its keys" if arrival.keys else "it carries no key that could find a lead"
+
+
+def _is_latin(name: str) -> bool:
+    return any("a" <= letter <= "z" for letter in name)
 
 
 def _first_token(name: str) -> str:

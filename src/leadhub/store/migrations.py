@@ -1,5 +1,6 @@
 """Bring a database to this version: revisions, partitions, the first playbook."""
 
+import io
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +21,7 @@ FIRST_PLAYBOOK = "guide"
 
 
 def _config() -> Config:
-    config = Config()
+    config = Config(stdout=io.StringIO())  # Alembic prints what it finds; our callers return it
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     return config
 
