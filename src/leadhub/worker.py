@@ -36,8 +36,6 @@ _log = telemetry.get_logger("worker")
 
 _POLL_SECONDS = 1.0
 """The longest that work waits when its hint was lost."""
-_DRAINS = 2
-"""Batches under way in one worker: while one waits for PostgreSQL the other computes."""
 
 
 def run_worker(settings: Settings) -> None:
@@ -74,8 +72,12 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 clock=clock,
                 jitter=random.random,
             )
-            drains = (_drain(work, playbook, wakeup, stop) for _ in range(_DRAINS))
-            await asyncio.gather(*drains, deliverer.run(stop))
+            backlog = asyncio.Event()
+            await asyncio.gather(
+                _drain(work, playbook, wakeup, stop, backlog),
+                _help_out(work, playbook, wakeup, stop, backlog),
+                deliverer.run(stop),
+            )
     finally:
         for task in background:
             task.cancel()
@@ -105,20 +107,45 @@ def processing(resources: Resources) -> Processing:
     )
 
 
-async def _drain(work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, stop: asyncio.Event) -> None:
-    """Process batch after batch; wait only when nothing is due."""
+async def _drain(
+    work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, stop: asyncio.Event, backlog: asyncio.Event
+) -> None:
+    """Process batch after batch; wait only when nothing is due. A full batch says that there is more."""
     while not stop.is_set():
-        try:
-            outcome = await process_due(work, await playbook.current(now=work.clock()))
-        except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
-            away = isinstance(error, Unreachable) or is_outage(error)
-            _log.error("database.away" if away else "drain.fault", error_class=type(error.__cause__ or error).__name__)
-            await _pause(stop, _POLL_SECONDS)
-            continue
-        if outcome.deliveries:
-            wakeup.wake(queue.DELIVERIES)
-        if not outcome.claimed:
+        claimed = await _process_one(work, playbook, wakeup, stop)
+        if claimed >= work.batch_rows:
+            backlog.set()
+        if not claimed:
             await _wait(wakeup, stop)
+    backlog.set()
+
+
+async def _help_out(
+    work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, stop: asyncio.Event, backlog: asyncio.Event
+) -> None:
+    """Work beside the first loop while there is a backlog: while one waits for PostgreSQL, the other computes.
+
+    Not always: two loops that share a trickle of leads only halve each other's batches.
+    """
+    while not stop.is_set():
+        await backlog.wait()
+        backlog.clear()
+        while not stop.is_set() and await _process_one(work, playbook, wakeup, stop):
+            pass
+
+
+async def _process_one(work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, stop: asyncio.Event) -> int:
+    """Process one batch, wake the deliverer if it has to; return how many submissions were claimed."""
+    try:
+        outcome = await process_due(work, await playbook.current(now=work.clock()))
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
+        away = isinstance(error, Unreachable) or is_outage(error)
+        _log.error("database.away" if away else "drain.fault", error_class=type(error.__cause__ or error).__name__)
+        await _pause(stop, _POLL_SECONDS)
+        return 0
+    if outcome.deliveries:
+        wakeup.wake(queue.DELIVERIES)
+    return outcome.claimed
 
 
 async def _wait(wakeup: Wakeup, stop: asyncio.Event) -> None:

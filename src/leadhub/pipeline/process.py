@@ -1,7 +1,7 @@
 """Turn stored submissions into leads that somebody acts on.
 
     claim (committed: the try is counted before the work) → one transaction a batch:
-    recognise → judge (pure) → follow (owner, track, ledger) → save → report (events and deliveries) → done
+    recognise → judge (pure) → follow (owner, track, ledger) → report → write, events and deliveries with it
 
 Everything that a batch decides stands or falls together. A batch that fails is repeated one submission at a time, so
 that a bad one fails alone; after its last try it is parked with its reason, visible and replayable.
@@ -22,8 +22,8 @@ from leadhub.domain.scoring import CompiledPlaybook
 from leadhub.pipeline import qualify, reporting
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import Contention, NewId, recognise
-from leadhub.pipeline.saving import save_identity, save_leads
-from leadhub.store import events, pending
+from leadhub.pipeline.saving import add_leads, merge
+from leadhub.store import changes, events, pending
 from leadhub.store.engine import Sessions
 from leadhub.store.outage import driver_error, is_contention, is_outage
 from leadhub.store.pending import Claimed
@@ -143,22 +143,22 @@ async def _transaction(
     touched = batch.touched()
     new = {lead.lead_id for lead in touched if lead.is_new}
     judgements = [qualify.judge(lead, playbook, now=now) for lead in touched]
-    moved = await save_identity(session, batch, new_id=work.new_id, now=now)
-    await qualify.follow(session, judgements, playbook, new_id=work.new_id, now=now)
+    moved = await merge(session, batch, new_id=work.new_id, now=now)
+    rows = await qualify.follow(session, judgements, playbook, new_id=work.new_id, now=now)
     reported = [
         event
         for judgement in judgements
         for event in reporting.report(
             judgement,
-            [(merge, members) for merge, members in moved if merge.winner == judgement.lead.lead_id],
+            [(won, members) for won, members in moved if won.winner == judgement.lead.lead_id],
             public_url=work.public_url,
             new_id=work.new_id,
             now=now,
         )
     ]
-    await save_leads(session, batch, judgements, now=now)
+    add_leads(rows, batch, judgements, now=now)
+    await changes.write(session, rows)
     deliveries = await events.append(session, reported)
-    await pending.done(session, [submission.submission_id for submission in waiting])
     return _outcome(judgements, moved, new=len(new), processed=len(waiting), deliveries=deliveries)
 
 

@@ -17,7 +17,7 @@ from leadhub.domain.model import Evaluation, Route
 from leadhub.domain.playbook_people import Team
 from leadhub.pipeline.recognise import NewId
 from leadhub.store import followup
-from leadhub.store import leads as store
+from leadhub.store.changes import Changes
 
 
 @dataclass(slots=True)
@@ -97,29 +97,25 @@ async def follow(
     *,
     new_id: NewId,
     now: datetime,
-) -> None:
-    """Write what the judgements change: owners, tracks, ledger, stages. A constant number of statements."""
+) -> Changes:
+    """Release, choose owners and end enrolments as the judgements say; return the rows that are still to write."""
     await followup.release(session, {j.lead.lead_id: _why(j) for j in judgements if j.left_sales}, now=now)
     await followup.leave_tracks(session, {j.lead.lead_id: _why(j) for j in judgements if j.left_track}, now=now)
-    await _hand_over(session, [j for j in judgements if j.goes_to_sales], playbook, new_id=new_id, now=now)
-    await followup.enrol(
-        session,
-        [
-            {
-                "id": new_id(),
-                "lead_id": j.lead.lead_id,
-                "track": j.lead.track,
-                "because": j.evaluation.nurture.because,
-                "enrolled_at": now,
-            }
-            for j in judgements
-            if j.changes_track and j.lead.track
-        ],
-    )
-    await store.add_score_lines(session, [line for j in judgements for line in _ledger(j, now)])
-    await store.add_stage_changes(
-        session, [_stage_change(j, now) for j in judgements if j.lead.stage != j.stage_before]
-    )
+    changes = await _hand_over(session, [j for j in judgements if j.goes_to_sales], playbook, new_id=new_id, now=now)
+    changes.enrolments = [
+        {
+            "id": new_id(),
+            "lead_id": j.lead.lead_id,
+            "track": j.lead.track,
+            "because": j.evaluation.nurture.because,
+            "enrolled_at": now,
+        }
+        for j in judgements
+        if j.changes_track and j.lead.track
+    ]
+    changes.score_lines = [line for j in judgements for line in _ledger(j, now)]
+    changes.stage_changes = [_stage_change(j, now) for j in judgements if j.lead.stage != j.stage_before]
+    return changes
 
 
 def _why(judgement: Judgement) -> str:
@@ -135,10 +131,10 @@ async def _hand_over(
     *,
     new_id: NewId,
     now: datetime,
-) -> None:
+) -> Changes:
     """Give each lead that goes to sales an owner, in turn, and start its clock."""
     if not judgements:
-        return
+        return Changes()
     teams = {name: playbook.playbook.teams[name] for name in {j.lead.team for j in judgements} if name}
     cursors = await followup.lock_cursors(session, teams)
     open_leads = await followup.open_leads(session, _counted_owners(teams))
@@ -152,8 +148,10 @@ async def _hand_over(
         if choice.owner:
             open_leads[choice.owner] = open_leads.get(choice.owner, 0) + 1
         rows.append(_assignment(judgement, choice, playbook, new_id=new_id, now=now))
-    await followup.assign(session, rows)
-    await followup.set_cursors(session, cursors)
+    return Changes(
+        assignments=rows,
+        cursors=[{"team": team, "position": position} for team, position in cursors.items()],
+    )
 
 
 def _counted_owners(teams: Mapping[str, Team]) -> set[str]:

@@ -10,7 +10,7 @@ from leadhub.pipeline.process import Processing
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import from_row, load_facts
 from leadhub.pipeline.saving import lead_row
-from leadhub.store import events, leads
+from leadhub.store import changes, events, leads
 
 _log = telemetry.get_logger("rescore")
 
@@ -27,14 +27,15 @@ async def rescore_due(work: Processing, playbook: CompiledPlaybook) -> int:
         totals = {lead_id: (lead.evaluation or {}).get("total") for lead_id, lead in loaded.items()}
         temperatures = {lead_id: lead.temperature for lead_id, lead in loaded.items()}
         judgements = [qualify.judge(lead, playbook, now=now) for lead in loaded.values()]
-        await qualify.follow(session, judgements, playbook, new_id=work.new_id, now=now)
+        rows_changed = await qualify.follow(session, judgements, playbook, new_id=work.new_id, now=now)
         told = [
             event
             for judgement in judgements
             if _is_news(judgement, totals[judgement.lead.lead_id], temperatures[judgement.lead.lead_id])
             for event in reporting.report(judgement, [], public_url=work.public_url, new_id=work.new_id, now=now)
         ]
-        await leads.save(session, [lead_row(judgement.lead, judgement, now) for judgement in judgements])
+        rows_changed.leads = [lead_row(judgement.lead, judgement, now) for judgement in judgements]
+        await changes.write(session, rows_changed)
         await events.append(session, told)
     _log.info("leads.rescored", leads=len(judgements), events=len(told))
     return len(judgements)

@@ -1,6 +1,6 @@
 """Write what a batch decided: who is who, what the leads are now, what they did.
 
-A fixed number of statements, however many leads the batch holds; only merges, which are rare, cost some each.
+One statement, however many leads the batch holds; only merges and newly shared keys, which are rare, cost some more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,16 @@ from leadhub.domain.lead import Arrived, Lead
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import MergeOf, NewId, Recognised
 from leadhub.store import leads
+from leadhub.store.changes import Changes
 
 
-async def save_identity(
+async def merge(
     session: AsyncSession, batch: Recognised, *, new_id: NewId, now: datetime
 ) -> list[tuple[MergeOf, list[UUID]]]:
-    """Write who is who: merges, shared keys, keys, memberships; return what each merge moved."""
+    """Move what merged leads had to their winners, and mark keys that turned out to be shared.
+
+    Before all else: an active key cannot stand at two leads. Returns the submissions that each merge moved.
+    """
     moved = [
         (
             merge,
@@ -40,39 +44,33 @@ async def save_identity(
         for merge in batch.merges
     ]
     await leads.share_keys(session, batch.shared)
-    await leads.add_keys(session, [row for lead in batch.touched() for row in _key_rows(lead)])
-    await leads.add_memberships(
-        session,
-        [
-            {
-                "submission_id": arrived.submission_id,
-                "lead_id": lead.lead_id,
-                "rule": batch.decisions[arrived.submission_id].rule,
-                "because": batch.decisions[arrived.submission_id].because,
-                "since": now,
-            }
-            for lead in batch.touched()
-            for arrived in lead.arrived
-        ],
-    )
     return moved
 
 
-async def save_leads(
-    session: AsyncSession,
-    batch: Recognised,
-    judgements: Sequence[Judgement],
-    *,
-    now: datetime,
-) -> None:
-    """Write what the leads are now, and what they did."""
-    changed = [lead for lead in batch.leads.values() if lead.arrived or lead.merged_into]
+def add_leads(changes: Changes, batch: Recognised, judgements: Sequence[Judgement], *, now: datetime) -> None:
+    """Add to a batch's changes who is who, what the leads are now, and what they did."""
+    touched = batch.touched()
     by_id = {judgement.lead.lead_id: judgement for judgement in judgements}
-    await leads.save(session, [lead_row(lead, by_id.get(lead.lead_id), now) for lead in changed])
-    await leads.save_facts(session, [row for lead in batch.touched() for row in _fact_rows(lead)])
-    arrived = [one for lead in batch.touched() for one in lead.arrived]
-    await leads.add_activities(session, [row for one in arrived for row in _activity_rows(one)])
-    await leads.add_consents(session, [row for one in arrived for row in _consent_rows(one)])
+    changed = [lead for lead in batch.leads.values() if lead.arrived or lead.merged_into]
+    arrived = [one for lead in touched for one in lead.arrived]
+    changes.leads = [lead_row(lead, by_id.get(lead.lead_id), now) for lead in changed]
+    changes.memberships = [_membership(batch, lead, one, now) for lead in touched for one in lead.arrived]
+    changes.keys = [row for lead in touched for row in _key_rows(lead)]
+    changes.facts = [row for lead in touched for row in _fact_rows(lead)]
+    changes.activities = [row for one in arrived for row in _activity_rows(one)]
+    changes.consents = [row for one in arrived for row in _consent_rows(one)]
+    changes.done = [one.submission_id for one in arrived]
+
+
+def _membership(batch: Recognised, lead: Lead, arrived: Arrived, now: datetime) -> dict[str, Any]:
+    decision = batch.decisions[arrived.submission_id]
+    return {
+        "submission_id": arrived.submission_id,
+        "lead_id": lead.lead_id,
+        "rule": decision.rule,
+        "because": decision.because,
+        "since": now,
+    }
 
 
 def _key_rows(lead: Lead) -> list[dict[str, Any]]:

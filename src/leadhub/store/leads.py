@@ -107,45 +107,6 @@ async def facts(session: AsyncSession, ids: Iterable[LeadId]) -> list[dict[str, 
     return [dict(row) for row in rows.mappings().all()]
 
 
-_COLUMNS = """
-id uuid, merged_into uuid, version integer, sequence integer, created_at timestamptz, updated_at timestamptz,
-last_activity_at timestamptz, is_test boolean, golden jsonb, custom jsonb, attribution jsonb, consents jsonb,
-evaluation jsonb, score_total integer, score_fit integer, score_engagement integer, stage text, temperature text,
-route text, route_rule text, route_because text, team text, owner text, track text, disqualified_reason text,
-sales_decision text, rescore_at timestamptz
-"""
-_NAMES = [part.split()[0] for part in _COLUMNS.split(",")]
-_SAVE = text(
-    f"INSERT INTO lead ({', '.join(_NAMES)}) "  # noqa: S608 - made of the constant above
-    f"SELECT {', '.join(_NAMES)} FROM json_to_recordset(CAST(:rows AS json)) AS r ({_COLUMNS}) "
-    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _NAMES if name != 'id')}"
-)
-
-
-async def save(session: AsyncSession, rows: Iterable[Row]) -> None:
-    """Insert or replace whole leads; their rows are locked or new."""
-    await session.execute(_SAVE, {"rows": rows_document(rows)})
-
-
-_MEMBERSHIPS = text("""
-INSERT INTO membership (submission_id, lead_id, rule, because, since)
-SELECT * FROM json_to_recordset(CAST(:rows AS json))
-    AS r (submission_id uuid, lead_id uuid, rule text, because text, since timestamptz)
-""")
-
-
-async def add_memberships(session: AsyncSession, rows: Iterable[Row]) -> None:
-    """Say which submission belongs to which lead, and how that was decided."""
-    await session.execute(_MEMBERSHIPS, {"rows": rows_document(rows)})
-
-
-_KEYS = text("""
-INSERT INTO identity_key (kind, value, lead_id, status, first_seen_at, last_seen_at)
-SELECT kind, value, lead_id, status, seen_at, seen_at FROM json_to_recordset(CAST(:rows AS json))
-    AS r (kind text, value text, lead_id uuid, status text, seen_at timestamptz)
-ON CONFLICT (kind, value, lead_id)
-DO UPDATE SET last_seen_at = greatest(identity_key.last_seen_at, excluded.last_seen_at)
-""")
 _SHARE = text("""
 UPDATE identity_key AS i SET status = 'shared'
   FROM unnest(CAST(:kinds AS text[]), CAST(:values AS text[])) AS k (kind, value)
@@ -157,83 +118,6 @@ async def share_keys(session: AsyncSession, keys: Sequence[Key]) -> None:
     """Mark keys on which two people were seen: from now on they need a name."""
     if keys:
         await session.execute(_SHARE, {"kinds": [key.kind for key in keys], "values": [key.value for key in keys]})
-
-
-async def add_keys(session: AsyncSession, rows: Iterable[Row]) -> None:
-    """Give leads their keys, or note that they were seen again.
-
-    Raises:
-        IntegrityError: another lead holds one of them as active. The caller repeats its whole transaction.
-    """
-    await session.execute(_KEYS, {"rows": rows_document(rows)})
-
-
-_ACTIVITIES = text("""
-INSERT INTO activity (submission_id, ordinal, type, occurred_at, attributes)
-SELECT * FROM json_to_recordset(CAST(:rows AS json))
-    AS r (submission_id uuid, ordinal integer, type text, occurred_at timestamptz, attributes jsonb)
-""")
-
-
-async def add_activities(session: AsyncSession, rows: Iterable[Row]) -> None:
-    """Append what people did."""
-    await session.execute(_ACTIVITIES, {"rows": rows_document(rows)})
-
-
-_SAVE_FACTS = text("""
-INSERT INTO fact (lead_id, type, attributes_sha256, attributes, count, first_at, last_at)
-SELECT * FROM json_to_recordset(CAST(:rows AS json))
-    AS r (lead_id uuid, type text, attributes_sha256 bytea, attributes jsonb, count integer, first_at timestamptz,
-          last_at timestamptz)
-ON CONFLICT (lead_id, type, attributes_sha256)
-DO UPDATE SET count = excluded.count, first_at = excluded.first_at, last_at = excluded.last_at
-""")
-
-
-async def save_facts(session: AsyncSession, rows: Iterable[Row]) -> None:
-    """Insert or replace the counters of locked leads."""
-    await session.execute(_SAVE_FACTS, {"rows": rows_document(rows)})
-
-
-_CONSENTS = text("""
-INSERT INTO consent_record (submission_id, ordinal, purpose, channel, granted, wording, received_at, evidence)
-SELECT * FROM json_to_recordset(CAST(:rows AS json))
-    AS r (submission_id uuid, ordinal integer, purpose text, channel text, granted boolean, wording text,
-          received_at timestamptz, evidence jsonb)
-""")
-
-
-async def add_consents(session: AsyncSession, rows: Sequence[Row]) -> None:
-    """Append what people agreed to or refused."""
-    if rows:
-        await session.execute(_CONSENTS, {"rows": rows_document(rows)})
-
-
-_LINES = text("""
-INSERT INTO score_line (lead_id, lead_version, rule, points, previous, because, playbook, at)
-SELECT * FROM json_to_recordset(CAST(:rows AS json))
-    AS r (lead_id uuid, lead_version integer, rule text, points integer, previous integer, because text,
-          playbook text, at timestamptz)
-""")
-
-
-async def add_score_lines(session: AsyncSession, rows: Sequence[Row]) -> None:
-    """Append to the ledger what changed."""
-    if rows:
-        await session.execute(_LINES, {"rows": rows_document(rows)})
-
-
-_STAGES = text("""
-INSERT INTO stage_change (lead_id, lead_version, previous, stage, because, playbook, at)
-SELECT * FROM json_to_recordset(CAST(:rows AS json))
-    AS r (lead_id uuid, lead_version integer, previous text, stage text, because text, playbook text, at timestamptz)
-""")
-
-
-async def add_stage_changes(session: AsyncSession, rows: Sequence[Row]) -> None:
-    """Append stage changes."""
-    if rows:
-        await session.execute(_STAGES, {"rows": rows_document(rows)})
 
 
 _MOVE_KEYS = text("""
