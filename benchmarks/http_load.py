@@ -30,7 +30,7 @@ class Load:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else 0.0
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One keep-alive connection that knows one answer at a time; every answer has a content-length."""
 
     def __init__(self) -> None:
@@ -66,6 +66,7 @@ class _Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
+        """Whether it can still be used."""
         return self._transport is not None
 
     async def send(self, request: bytes) -> int:
@@ -84,8 +85,9 @@ def request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def _connect(port: int) -> _Connection:
-    _, connection = await asyncio.get_running_loop().create_connection(_Connection, "127.0.0.1", port)
+async def connect(port: int) -> Connection:
+    """Open a connection to this machine."""
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
     return connection
 
 
@@ -128,11 +130,11 @@ class Target:
 async def closed_loop(target: Target, *, connections: int, seconds: float) -> Load:
     """Keep every connection busy for so long."""
     load = Load()
-    opened = [await _connect(target.port) for _ in range(connections)]
+    opened = [await connect(target.port) for _ in range(connections)]
     numbers = iter(range(10_000_000))
     started = time.perf_counter()
 
-    async def one(connection: _Connection) -> None:
+    async def one(connection: Connection) -> None:
         while time.perf_counter() - started < seconds and connection.is_open:
             sent = time.perf_counter()
             load.statuses[await connection.send(target.request(next(numbers)))] += 1
@@ -146,16 +148,16 @@ async def closed_loop(target: Target, *, connections: int, seconds: float) -> Lo
 async def open_loop(target: Target, *, rate: float, seconds: float, connections: int = 64) -> Load:
     """Send at a fixed rate, whatever comes back."""
     load = Load()
-    free: asyncio.Queue[_Connection] = asyncio.Queue()
+    free: asyncio.Queue[Connection] = asyncio.Queue()
     for _ in range(connections):
-        free.put_nowait(await _connect(target.port))
+        free.put_nowait(await connect(target.port))
     started = time.perf_counter()
 
     async def one(number: int, due: float) -> None:
         connection = await free.get()
         load.statuses[await connection.send(target.request(number))] += 1
         load.latencies.append(time.perf_counter() - due)
-        free.put_nowait(connection if connection.is_open else await _connect(target.port))
+        free.put_nowait(connection if connection.is_open else await connect(target.port))
 
     tasks = []
     for number in range(int(rate * seconds)):

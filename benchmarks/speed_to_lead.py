@@ -6,7 +6,6 @@ higher rate, with the CPU that gateway, worker and PostgreSQL use for each lead.
 
 import asyncio
 import contextlib
-import json
 import secrets
 import statistics
 import subprocess
@@ -17,12 +16,14 @@ from typing import Any
 import aiohttp
 import uvloop
 from benchmarks.accept import free_port, make_api_source, process
-from benchmarks.http_load import Target
+from benchmarks.http_load import Connection, Target, connect
 from benchmarks.measuring import Servers, memory_mib, postgres_cpu_seconds, process_cpu_seconds, servers
 
 from leadhub.pipeline.endpoints import create_endpoint
 from leadhub.resources import Resources, clock, open_resources
 from leadhub.store.migrations import migrate
+
+_CONNECTIONS = 32
 
 
 async def prepare(running: Servers, receiver_port: int) -> tuple[str, str]:
@@ -50,22 +51,23 @@ async def _subscribe(resources: Resources, port: int) -> None:
 async def post_at(target: Target, rate: float, seconds: float) -> dict[str, float]:
     """Post at a fixed rate; return for each e-mail when its POST began."""
     posted: dict[str, float] = {}
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {target.token}"}
-    async with aiohttp.ClientSession(base_url=f"http://127.0.0.1:{target.port}") as client:
+    free: asyncio.Queue[Connection] = asyncio.Queue()
+    for _ in range(_CONNECTIONS):
+        free.put_nowait(await connect(target.port))
 
-        async def one(number: int) -> None:
-            body = json.loads(target.request(number).partition(b"\r\n\r\n")[2])
-            posted[body["email"].lower()] = time.time()
-            async with client.post(target.path, json=body, headers=headers) as answer:
-                assert answer.status == 202, answer.status
+    async def one(number: int) -> None:
+        connection = await free.get()
+        posted[f"person.{target.first + number}@company{(target.first + number) % 5000}.example"] = time.time()
+        assert await connection.send(target.request(number)) == 202
+        free.put_nowait(connection)
 
-        started = time.perf_counter()
-        tasks = []
-        for number in range(int(rate * seconds)):
-            if (pause := started + number / rate - time.perf_counter()) > 0:
-                await asyncio.sleep(pause)
-            tasks.append(asyncio.create_task(one(number)))
-        await asyncio.gather(*tasks)
+    started = time.perf_counter()
+    tasks = []
+    for number in range(int(rate * seconds)):
+        if (pause := started + number / rate - time.perf_counter()) > 0:
+            await asyncio.sleep(pause)
+        tasks.append(asyncio.create_task(one(number)))
+    await asyncio.gather(*tasks)
     return posted
 
 

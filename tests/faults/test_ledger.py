@@ -8,7 +8,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,17 +125,6 @@ async def chaos(running: Deployment, *, kills: int, seed: int) -> Ledger:
     return ledger
 
 
-async def settle(running: Deployment, *, seconds: float) -> None:
-    """Wait until every stored submission has been processed."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with suppress(OSError):
-            if not await running.query("SELECT 1 FROM pending_submission LIMIT 1"):
-                return
-        await asyncio.sleep(0.2)
-    raise AssertionError(await running.query("SELECT * FROM pending_submission"))
-
-
 async def check_the_books(running: Deployment, ledger: Ledger) -> None:
     assert ledger.surprises == []
     stored = {row["dedupe_key"]: row["submission_id"] for row in await running.query("SELECT * FROM submission_key")}
@@ -156,7 +144,7 @@ async def check_the_books(running: Deployment, ledger: Ledger) -> None:
 
 async def test_no_acknowledged_submission_is_lost_or_doubled(running: Deployment) -> None:
     ledger = await chaos(running, kills=8, seed=20260115)
-    await settle(running, seconds=40)
+    await running.settle(seconds=40)
 
     assert len(ledger.acknowledged) > 100
     await check_the_books(running, ledger)
@@ -166,7 +154,7 @@ async def test_no_acknowledged_submission_is_lost_or_doubled(running: Deployment
 @pytest.mark.timeout(1800)
 async def test_no_acknowledged_submission_is_lost_or_doubled_over_many_kills(running: Deployment) -> None:
     ledger = await chaos(running, kills=100, seed=7)
-    await settle(running, seconds=120)
+    await running.settle(seconds=120)
 
     assert len(ledger.acknowledged) > 5_000
     await check_the_books(running, ledger)

@@ -1,5 +1,6 @@
 """A whole deployment for a fault test: own servers, a gateway and a worker as processes of their own."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -37,7 +38,7 @@ class Deployment:
         self.log = log
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, verb: str) -> None:
+    def start(self, verb: str, *, name: str | None = None) -> None:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT / "src"),
@@ -49,7 +50,7 @@ class Deployment:
             "LEADHUB_OUTBOUND_NETWORKS": "127.0.0.0/8",
         }
         with self.log.open("ab") as log:
-            self._running[verb] = subprocess.Popen(
+            self._running[name or verb] = subprocess.Popen(
                 [sys.executable, "-m", "leadhub", verb], env=environment, stdout=log, stderr=log
             )
 
@@ -80,6 +81,16 @@ class Deployment:
                         return
                 time.sleep(0.05)
         raise AssertionError(f"the gateway did not become ready:\n{self.log.read_text()[-3000:]}")
+
+    async def settle(self, *, seconds: float) -> None:
+        """Return once every stored submission has been processed."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, asyncpg.PostgresError):
+                if not await self.query("SELECT 1 FROM pending_submission LIMIT 1"):
+                    return
+            await asyncio.sleep(0.2)
+        raise AssertionError(await self.query("SELECT * FROM pending_submission"))
 
     async def query(self, sql: str, *values: Any) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.servers.database_url.replace("+asyncpg", ""))
