@@ -149,7 +149,7 @@ async def test_what_is_remembered_is_bounded_and_the_busy_stay() -> None:
 async def a_secret(resources: Resources, source_id: UUID, secret: bytes, *, valid_until: str = "NULL") -> None:
     secret_id = new_id()
     sealed = resources.vault.seal(secret, context=f"source_secret:{secret_id}")
-    statement = text(f"INSERT INTO source_secret VALUES (:id, :source, :sealed, now(), {valid_until})")  # noqa: S608
+    statement = text(f"INSERT INTO source_secret VALUES (:id, :source, :sealed, now(), {valid_until})")  # noqa: S608 - ours
     async with resources.engine.begin() as connection:
         await connection.execute(statement, {"id": secret_id, "source": source_id, "sealed": sealed})
 

@@ -29,7 +29,7 @@ def demo(*, pace: float = 8.0, exit_: Flag = False) -> int:
         beside.submit(import_module, "leadhub.demo.runner")
         with fresh_servers() as servers:
             from leadhub.cli.board import Board  # noqa: PLC0415 - see above
-            from leadhub.demo import runner  # noqa: PLC0415
+            from leadhub.demo import runner  # noqa: PLC0415 - heavy
 
             board = Board()
             try:

@@ -76,7 +76,3 @@ class Content(_Strict):
     """The person's id in the sender's own system; an identity key, namespaced by source."""
     submitted_at: Moment | None = None
     is_test: bool = False
-
-    def at(self, received_at: datetime) -> datetime:
-        """When the person acted: never later than we heard of it."""
-        return min(self.submitted_at, received_at) if self.submitted_at else received_at
