@@ -16,6 +16,10 @@ import uvloop
 from typing_extensions import override
 
 
+_MOST_PER_SECOND = 5_000
+"""No server here answers as many."""
+
+
 @dataclass
 class Load:
     """What came back."""
@@ -127,17 +131,22 @@ class Target:
         return request(self.path, lead(self.first + number), headers)
 
 
+    def requests(self, count: int) -> list[bytes]:
+        """Return so many requests: making one costs a tenth of serving one, and belongs before the clock starts."""
+        return [self.request(number) for number in range(count)]
+
+
 async def closed_loop(target: Target, *, connections: int, seconds: float) -> Load:
     """Keep every connection busy for so long."""
     load = Load()
     opened = [await connect(target.port) for _ in range(connections)]
-    numbers = iter(range(10_000_000))
+    requests = target.requests(int(_MOST_PER_SECOND * seconds))
     started = time.perf_counter()
 
     async def one(connection: Connection) -> None:
         while time.perf_counter() - started < seconds and connection.is_open:
             sent = time.perf_counter()
-            load.statuses[await connection.send(target.request(next(numbers)))] += 1
+            load.statuses[await connection.send(requests.pop())] += 1
             load.latencies.append(time.perf_counter() - sent)
 
     await asyncio.gather(*(one(connection) for connection in opened))
@@ -148,6 +157,7 @@ async def closed_loop(target: Target, *, connections: int, seconds: float) -> Lo
 async def open_loop(target: Target, *, rate: float, seconds: float, connections: int = 64) -> Load:
     """Send at a fixed rate, whatever comes back."""
     load = Load()
+    requests = target.requests(int(rate * seconds))
     free: asyncio.Queue[Connection] = asyncio.Queue()
     for _ in range(connections):
         free.put_nowait(await connect(target.port))
@@ -155,7 +165,7 @@ async def open_loop(target: Target, *, rate: float, seconds: float, connections:
 
     async def one(number: int, due: float) -> None:
         connection = await free.get()
-        load.statuses[await connection.send(target.request(number))] += 1
+        load.statuses[await connection.send(requests[number])] += 1
         load.latencies.append(time.perf_counter() - due)
         free.put_nowait(connection if connection.is_open else await connect(target.port))
 
