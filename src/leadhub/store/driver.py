@@ -1,0 +1,49 @@
+"""The driver's own connections, for statements that every lead meets.
+
+SQLAlchemy's session costs five times the driver's CPU for a statement (0.27 ms against 0.04 ms, measured on the same
+pool), and a lead on its way meets a score of them. So the path of a lead speaks to asyncpg; all else, where a person
+waits for one answer, goes through SQLAlchemy. Both take their connections from the one pool of the engine.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+Connection = asyncpg.Connection[Any]
+
+
+@asynccontextmanager
+async def connect(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    """Lend a connection; outside of a transaction, each statement commits by itself.
+
+    JSON travels as text, in both directions.
+
+    Raises:
+        TimeoutError: every connection of the pool was busy for too long.
+        OSError: PostgreSQL does not answer.
+    """
+    pooled = await engine.raw_connection()
+    try:
+        driver = cast("Connection", pooled.driver_connection)
+        try:
+            yield driver
+        finally:
+            if driver.is_in_transaction():  # cancelled while it ended: the pool would lend it on, half done
+                driver.terminate()
+    finally:
+        pooled.close()
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    """Lend a connection for one transaction at READ COMMITTED; an exception rolls it back.
+
+    Raises:
+        TimeoutError: every connection of the pool was busy for too long.
+        OSError: PostgreSQL does not answer.
+    """
+    async with connect(engine) as connection, connection.transaction():
+        yield connection
