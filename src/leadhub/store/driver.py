@@ -7,12 +7,15 @@ waits for one answer, goes through SQLAlchemy. Both take their connections from 
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-Connection = asyncpg.Connection[Any]
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[Any]
+else:  # generic in its stubs only
+    Connection = asyncpg.Connection
 
 
 @asynccontextmanager
