@@ -18,6 +18,7 @@ from leadhub.domain.errors import IdempotencyConflict, InvalidInput, Unavailable
 from leadhub.embedded import EmbeddedServers
 from leadhub.resources import Resources
 from leadhub.store.inbox import Inbox, Limits, NewSubmission, Taken
+from leadhub.store.inbox.batch import Waiter
 
 LIMITS = Limits(rows=5_000, bytes=32_000_000, wait_seconds=2, connect_seconds=1)
 
@@ -382,6 +383,25 @@ _TERMINATE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%incoming%'
 """
+
+
+async def test_a_fault_of_ours_is_a_quick_no_and_not_a_request_that_hangs(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = open_inbox(resources)
+    sound = Waiter.outcome
+
+    def broken(*_: object) -> None:
+        monkeypatch.setattr(Waiter, "outcome", sound)
+        raise RuntimeError
+
+    monkeypatch.setattr(Waiter, "outcome", broken)
+    async with asyncio.timeout(5):
+        answers = await put_each(inbox, [a_submission()], [a_submission()])
+        assert [type(answer) for answer in answers] == [Unavailable, Unavailable]
+
+        assert len(await inbox.put([a_submission()])) == 1
+        await inbox.close()
 
 
 async def _driver(resources: Resources) -> "asyncpg.Connection[Any]":

@@ -8,14 +8,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
-import asyncpg
-from sqlalchemy import exc
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import PoolProxiedConnection, exc
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
 from leadhub.domain.errors import IdempotencyConflict, InvalidInput, Unavailable
+from leadhub.store.driver import Connection
 from leadhub.store.inbox.batch import Taken, Uses, Waiter, distinct, first_uses
 from leadhub.store.inbox.statement import FirstUse, Key, NewSubmission, take_in
 from leadhub.store.outage import is_bad_data, is_outage
@@ -49,8 +49,8 @@ class _Flight:
 
     since: float
     """When its present batch set out."""
-    connection: AsyncConnection | None = None
-    driver: "asyncpg.Connection[Any] | None" = None
+    pooled: PoolProxiedConnection | None = None
+    connection: Connection | None = None
 
 
 class Inbox:
@@ -61,6 +61,7 @@ class Inbox:
         self._limits = limits
         self._nudge = nudge
         self._queue: deque[Waiter] = deque()
+        self._waiting: set[Waiter] = set()
         self._rows = 0
         self._bytes = 0
         self._flights: dict[_Flight, asyncio.Task[None]] = {}
@@ -110,6 +111,7 @@ class Inbox:
         self.refuse_if_saturated()
         waiter = Waiter(rows, asyncio.get_running_loop())
         self._queue.append(waiter)
+        self._waiting.add(waiter)
         self._rows += len(rows)
         self._bytes += waiter.size
         self._launch(waiter.since)
@@ -141,16 +143,20 @@ class Inbox:
 
     async def _fly(self, flight: _Flight) -> None:
         """Write what waits until nothing does; the last look at the queue and the end are one step, unawaited."""
+        batch: list[Waiter] = []
         try:
-            while self._queue or flight.connection is not None:
+            while self._queue:
                 for _ in range(_TURNS):
                     await asyncio.sleep(0)
                 if batch := self._take():
                     flight.since = asyncio.get_running_loop().time()
                     await self._flush(flight, batch)
-                else:
-                    await _land(flight)
+        except Exception as error:  # noqa: BLE001 - a fault of ours: a no is better than a request that hangs
+            self._fail([*batch, *self._queue], error)
+            self._queue.clear()
+            _discard(flight)
         finally:
+            _land(flight)
             del self._flights[flight]
 
     def _take(self) -> list[Waiter]:
@@ -174,8 +180,10 @@ class Inbox:
         return batch
 
     def _release(self, waiter: Waiter) -> None:
-        self._rows -= len(waiter.rows)
-        self._bytes -= waiter.size
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+            self._rows -= len(waiter.rows)
+            self._bytes -= waiter.size
 
     async def _flush(self, flight: _Flight, batch: Sequence[Waiter]) -> None:
         try:
@@ -231,40 +239,32 @@ class Inbox:
         self, flight: _Flight, rows: Sequence[NewSubmission], bundles: Sequence[int | None]
     ) -> dict[Key, FirstUse | None]:
         try:
-            return await take_in(flight.driver or await self._connect(flight), rows, bundles)
+            return await take_in(flight.connection or await self._connect(flight), rows, bundles)
         except BaseException as error:
             if not is_bad_data(error):
-                await _discard(flight)
+                _discard(flight)
             raise
 
-    async def _connect(self, flight: _Flight) -> "asyncpg.Connection[Any]":
-        """Give a flusher a connection of the pool, passing over those that died while they lay there."""
+    async def _connect(self, flight: _Flight) -> Connection:
+        """Give a flusher a connection of the pool, which passes over those that died while they lay there."""
         async with asyncio.timeout(self._limits.connect_seconds):
-            while True:
-                flight.connection = await self._engine.connect()
-                driver: asyncpg.Connection[Any] | None = (
-                    await flight.connection.get_raw_connection()
-                ).driver_connection
-                if driver is not None and not driver.is_closed():
-                    flight.driver = driver
-                    return driver
-                await _discard(flight)
+            flight.pooled = await self._engine.raw_connection()
+        flight.connection = cast("Connection", flight.pooled.driver_connection)
+        return flight.connection
 
 
-async def _land(flight: _Flight) -> None:
+def _land(flight: _Flight) -> None:
     """Give a flusher's connection back."""
-    connection, flight.connection, flight.driver = flight.connection, None, None
-    if connection is not None:
-        await connection.close()
+    pooled, flight.pooled, flight.connection = flight.pooled, None, None
+    if pooled is not None:
+        pooled.close()
 
 
-async def _discard(flight: _Flight) -> None:
-    """Part with a connection that may be broken or stuck."""
-    if flight.driver is not None:
-        flight.driver.terminate()  # first, for `invalidate` alone waits seconds for a server that hangs
+def _discard(flight: _Flight) -> None:
+    """Part with a connection that may be broken or stuck: the pool passes over what is closed."""
     if flight.connection is not None:
-        await flight.connection.invalidate()
-    await _land(flight)
+        flight.connection.terminate()
+    _land(flight)
 
 
 def _busy() -> Unavailable:
