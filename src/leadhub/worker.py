@@ -97,7 +97,7 @@ def processing(resources: Resources) -> Processing:
     """Return what processing needs of a process's resources."""
     settings = resources.settings
     return Processing(
-        resources.sessions,
+        resources.engine,
         new_id=Ids(),
         clock=clock,
         public_url=settings.public_url.rstrip("/"),
@@ -110,12 +110,11 @@ def processing(resources: Resources) -> Processing:
 async def _drain(
     work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, stop: asyncio.Event, backlog: asyncio.Event
 ) -> None:
-    """Process batch after batch; wait only when nothing is due. A full batch says that there is more."""
+    """Process batch after batch while they are full; what a batch did not find, a hint tells of."""
     while not stop.is_set():
-        claimed = await _process_one(work, playbook, wakeup, stop)
-        if claimed >= work.batch_rows:
+        if await _process_one(work, playbook, wakeup, stop) >= work.batch_rows:
             backlog.set()
-        if not claimed:
+        else:
             await _wait(wakeup, stop)
     backlog.set()
 
