@@ -26,7 +26,7 @@ from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.endpoints import create_endpoint
 from leadhub.resources import Ids, Resources, clock, open_resources
-from leadhub.store import events
+from leadhub.store import driver, events
 from leadhub.store.events import NewEvent
 from leadhub.store.migrations import migrate
 
@@ -104,8 +104,8 @@ async def tell(resources: Resources, event_type: str, count: int) -> list[str]:
         )
         for _ in range(count)
     ]
-    async with resources.sessions.begin() as session:
-        await events.append(session, made)
+    async with driver.transaction(resources.engine) as connection:
+        await events.append(connection, made)
     resources.deliveries_nudge()
     return [str(event.id) for event in made]
 

@@ -11,6 +11,7 @@ from tests.support.admin import Admin, pointers, problem_of
 from leadhub.domain.ids import EventId
 from leadhub.domain.signature import parse_secret
 from leadhub.resources import Ids
+from leadhub.store import driver
 from leadhub.store.events import NewEvent, append
 
 A_CRM = {"url": "https://crm.example.com/hooks", "description": "CRM", "event_types": ["lead.routed"]}
@@ -36,8 +37,8 @@ async def happened(admin: Admin, kind: str = "lead.routed") -> UUID:
         is_test=False,
         body=b"{}",
     )
-    async with admin.resources.sessions.begin() as session:
-        await append(session, [event])
+    async with driver.transaction(admin.resources.engine) as connection:
+        await append(connection, [event])
     return event.id
 
 

@@ -47,7 +47,7 @@ class Admin:
 
     async def process(self) -> None:
         """Do what the worker does: all that waits becomes leads."""
-        work = Processing(self.resources.sessions, Ids(), clock)
+        work = Processing(self.resources.engine, Ids(), clock)
         playbook = compile_playbook(load(shipped("guide")))
         while (await process_due(work, playbook)).claimed:
             pass

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from leadhub.domain.attempt import AttemptResult
 from leadhub.domain.delivery import decide
@@ -18,7 +18,7 @@ from leadhub.domain.ids import AttemptId, EndpointId, EventId, LeadId, uuid7
 from leadhub.domain.signature import format_secret
 from leadhub.embedded import EmbeddedServers
 from leadhub.pipeline.recording import finish
-from leadhub.store import endpoints, events, lanes
+from leadhub.store import driver, endpoints, events, lanes
 from leadhub.store.deliveries import Finished
 from leadhub.store.endpoints import Endpoint, SealedSecret
 from leadhub.store.engine import Sessions
@@ -60,6 +60,11 @@ class Outbox:
     sessions: Sessions
     vault: Vault | None = None
 
+    @property
+    def engine(self) -> AsyncEngine:
+        engine: AsyncEngine = self.sessions.kw["bind"]
+        return engine
+
     async def empty(self) -> None:
         async with self.sessions.begin() as session:
             for statement in _EMPTY:
@@ -98,8 +103,8 @@ class Outbox:
 
     async def events(self, count: int = 1, *, at: datetime = NOW, **changes: Any) -> list[EventId]:
         made = [an_event(at=at, sequence=number + 1, **changes) for number in range(count)]
-        async with self.sessions.begin() as session:
-            await events.append(session, made)
+        async with driver.transaction(self.engine) as connection:
+            await events.append(connection, made)
         return [event.id for event in made]
 
     async def claim(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import FrameType
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
 from leadhub.domain.model import Route
@@ -23,8 +23,8 @@ from leadhub.pipeline import qualify, reporting
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import Contention, NewId, recognise
 from leadhub.pipeline.saving import add_leads, merge
-from leadhub.store import changes, events, pending
-from leadhub.store.engine import Sessions
+from leadhub.store import changes, driver, events, pending
+from leadhub.store.driver import Connection
 from leadhub.store.outage import driver_error, is_contention, is_outage
 from leadhub.store.pending import Claimed
 
@@ -39,7 +39,7 @@ _BACKOFF = (timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=1), t
 class Processing:
     """What processing needs; one for each worker process."""
 
-    sessions: Sessions
+    engine: AsyncEngine
     new_id: NewId
     clock: Callable[[], datetime]
     public_url: str = ""
@@ -78,8 +78,8 @@ async def process_due(work: Processing, playbook: CompiledPlaybook) -> Outcome:
     """
     try:
         now = work.clock()
-        async with work.sessions.begin() as session:
-            claimed = await pending.claim(session, now=now, rows=work.batch_rows, lease=work.lease)
+        async with driver.connect(work.engine) as connection:
+            claimed = await pending.claim(connection, now=now, rows=work.batch_rows, lease=work.lease)
         if not claimed:
             return Outcome()
         with telemetry.PROCESS_SECONDS.time():
@@ -124,27 +124,27 @@ async def _together(work: Processing, playbook: CompiledPlaybook, claimed: Seque
     """Process submissions in one transaction, repeating it whole while other workers are in the way."""
     for repeat in range(_REPEATS):
         try:
-            async with work.sessions.begin() as session:
-                return await _transaction(session, work, playbook, claimed)
-        except (DBAPIError, Contention) as error:
+            async with driver.transaction(work.engine) as connection:
+                return await _transaction(connection, work, playbook, claimed)
+        except (asyncpg.PostgresError, Contention) as error:
             if repeat == _REPEATS - 1 or not (isinstance(error, Contention) or is_contention(error)):
                 raise
     raise AssertionError
 
 
 async def _transaction(
-    session: AsyncSession, work: Processing, playbook: CompiledPlaybook, claimed: Sequence[Claimed]
+    connection: Connection, work: Processing, playbook: CompiledPlaybook, claimed: Sequence[Claimed]
 ) -> Outcome:
-    waiting = await pending.load(session, [one.submission_id for one in claimed])
+    waiting = await pending.load(connection, [one.submission_id for one in claimed])
     if not waiting:
         return Outcome()
     now = work.clock()
-    batch = await recognise(session, waiting, new_id=work.new_id)
+    batch = await recognise(connection, waiting, new_id=work.new_id)
     touched = batch.touched()
     new = {lead.lead_id for lead in touched if lead.is_new}
     judgements = [qualify.judge(lead, playbook, now=now) for lead in touched]
-    moved = await merge(session, batch, new_id=work.new_id, now=now)
-    rows = await qualify.follow(session, judgements, playbook, new_id=work.new_id, now=now)
+    moved = await merge(connection, batch, new_id=work.new_id, now=now)
+    rows = await qualify.follow(connection, judgements, playbook, new_id=work.new_id, now=now)
     reported = [
         event
         for judgement in judgements
@@ -157,8 +157,8 @@ async def _transaction(
         )
     ]
     add_leads(rows, batch, judgements, now=now)
-    await changes.write(session, rows)
-    deliveries = await events.append(session, reported)
+    await changes.write(connection, rows)
+    deliveries = await events.append(connection, reported)
     return _outcome(judgements, moved, new=len(new), processed=len(waiting), deliveries=deliveries)
 
 
@@ -186,8 +186,8 @@ async def _alone_failed(work: Processing, one: Claimed, error: Exception) -> Out
     if one.attempts >= work.most_attempts:
         return await _give_up(work, one, name)
     due_at = work.clock() + _BACKOFF[min(one.attempts, len(_BACKOFF)) - 1]
-    async with work.sessions.begin() as session:
-        await pending.retry(session, one.submission_id, due_at=due_at, error=name)
+    async with driver.transaction(work.engine) as connection:
+        await pending.retry(connection, one.submission_id, due_at=due_at, error=name)
     return Outcome(retried=1)
 
 
@@ -208,8 +208,8 @@ def _is_ours(frame: FrameType) -> bool:
 async def _give_up(work: Processing, one: Claimed, error: str) -> Outcome:
     """Park a submission: it stays on disk, is listed with its error, can be replayed, and subscribers are told."""
     now = work.clock()
-    async with work.sessions.begin() as session:
-        parked = await pending.park(session, one.submission_id, now=now, error=error)
+    async with driver.transaction(work.engine) as connection:
+        parked = await pending.park(connection, one.submission_id, now=now, error=error)
         if parked is None:
             return Outcome()
         event = reporting.failure(
@@ -221,7 +221,7 @@ async def _give_up(work: Processing, one: Claimed, error: str) -> Outcome:
             new_id=work.new_id,
             now=now,
         )
-        deliveries = await events.append(session, [event])
+        deliveries = await events.append(connection, [event])
     telemetry.FAILED.inc()
     _log.error("submission.failed", submission_id=str(one.submission_id), attempts=one.attempts, error_class=error)
     return Outcome(failed=1, deliveries=deliveries)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from leadhub.domain import routing, scoring
 from leadhub.domain.lead import Lead
 from leadhub.domain.model import Evaluation, Route
@@ -18,6 +16,7 @@ from leadhub.domain.playbook_people import Team
 from leadhub.pipeline.recognise import NewId
 from leadhub.store import followup
 from leadhub.store.changes import Changes
+from leadhub.store.driver import Connection
 
 
 @dataclass(slots=True)
@@ -91,7 +90,7 @@ def _follow_route(lead: Lead, evaluation: Evaluation) -> None:
 
 
 async def follow(
-    session: AsyncSession,
+    connection: Connection,
     judgements: Sequence[Judgement],
     playbook: scoring.CompiledPlaybook,
     *,
@@ -99,9 +98,9 @@ async def follow(
     now: datetime,
 ) -> Changes:
     """Release, choose owners and end enrolments as the judgements say; return the rows that are still to write."""
-    await followup.release(session, {j.lead.lead_id: _why(j) for j in judgements if j.left_sales}, now=now)
-    await followup.leave_tracks(session, {j.lead.lead_id: _why(j) for j in judgements if j.left_track}, now=now)
-    changes = await _hand_over(session, [j for j in judgements if j.goes_to_sales], playbook, new_id=new_id, now=now)
+    await followup.release(connection, {j.lead.lead_id: _why(j) for j in judgements if j.left_sales}, now=now)
+    await followup.leave_tracks(connection, {j.lead.lead_id: _why(j) for j in judgements if j.left_track}, now=now)
+    changes = await _hand_over(connection, [j for j in judgements if j.goes_to_sales], playbook, new_id=new_id, now=now)
     changes.enrolments = [
         {
             "id": new_id(),
@@ -125,7 +124,7 @@ def _why(judgement: Judgement) -> str:
 
 
 async def _hand_over(
-    session: AsyncSession,
+    connection: Connection,
     judgements: Sequence[Judgement],
     playbook: scoring.CompiledPlaybook,
     *,
@@ -136,8 +135,8 @@ async def _hand_over(
     if not judgements:
         return Changes()
     teams = {name: playbook.playbook.teams[name] for name in {j.lead.team for j in judgements} if name}
-    cursors = await followup.lock_cursors(session, teams)
-    open_leads = await followup.open_leads(session, _counted_owners(teams))
+    cursors = await followup.lock_cursors(connection, teams)
+    open_leads = await followup.open_leads(connection, _counted_owners(teams))
     rows = []
     for judgement in judgements:
         team = judgement.lead.team

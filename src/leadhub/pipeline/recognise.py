@@ -14,14 +14,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from leadhub.domain.deduplication import Arrival, Decision, Key, decide
 from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.domain.lead import Arrived, Lead
 from leadhub.domain.model import Fact, GoldenValue
 from leadhub.domain.normalisation import normalise
 from leadhub.store import leads as store
+from leadhub.store.driver import Connection
 from leadhub.store.pending import Waiting
 
 NewId = Callable[[], Any]
@@ -62,14 +61,14 @@ class Recognised:
         return [lead for lead in self.leads.values() if lead.arrived]
 
 
-async def recognise(session: AsyncSession, waiting: Sequence[Waiting], *, new_id: NewId) -> Recognised:
+async def recognise(connection: Connection, waiting: Sequence[Waiting], *, new_id: NewId) -> Recognised:
     """Return the leads of a batch, their rows locked until the commit; nothing is written yet."""
     arrivals = [arrived(submission) for submission in waiting]
     keys = sorted({key for arrival in arrivals for key in arrival.keys})
     batch = Recognised()
     if keys:
-        await store.lock_keys(session, [lock_number(key) for key in keys])
-        await _load(session, batch, keys)
+        await store.lock_keys(connection, [lock_number(key) for key in keys])
+        await _load(connection, batch, keys)
     holders = _Holders(batch.leads.values())
     for arrival in arrivals:
         _place(batch, holders, arrival, new_id=new_id)
@@ -172,7 +171,7 @@ def _move_decision(batch: Recognised, submission_id: SubmissionId, winner: LeadI
     batch.decisions[submission_id] = Decision(winner, made.rule, made.because)
 
 
-async def _load(session: AsyncSession, batch: Recognised, keys: Sequence[Key]) -> None:
+async def _load(connection: Connection, batch: Recognised, keys: Sequence[Key]) -> None:
     """Lock and load every lead that holds a key of the batch.
 
     Between the look-up of keys and the lock on a lead, another batch may have merged that lead away or given it
@@ -181,10 +180,10 @@ async def _load(session: AsyncSession, batch: Recognised, keys: Sequence[Key]) -
     Raises:
         Contention: they keep moving; the batch is repeated later.
     """
-    held = await store.holders(session, keys)
+    held = await store.holders(connection, keys)
     for _ in range(_LOOKS):
-        rows = await store.load_for_update(session, held) if held else []
-        again = await store.holders(session, keys) if held else held
+        rows = await store.load_for_update(connection, held) if held else []
+        again = await store.holders(connection, keys) if held else held
         if again.keys() == held.keys():
             break
         held = again
@@ -193,12 +192,12 @@ async def _load(session: AsyncSession, batch: Recognised, keys: Sequence[Key]) -
     batch.leads = {row["id"]: from_row(row, again[row["id"]]) for row in rows}
     if not rows:
         return
-    await load_facts(session, batch.leads)
+    await load_facts(connection, batch.leads)
 
 
-async def load_facts(session: AsyncSession, leads: dict[LeadId, Lead]) -> None:
+async def load_facts(connection: Connection, leads: dict[LeadId, Lead]) -> None:
     """Fill in what stored leads did."""
-    for row in await store.facts(session, leads):
+    for row in await store.facts(connection, leads):
         fact = Fact(row["type"], row["attributes"], row["count"], row["first_at"], row["last_at"])
         leads[row["lead_id"]].facts[(fact.type, tuple(sorted(fact.attributes.items())))] = fact
 

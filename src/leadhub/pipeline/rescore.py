@@ -10,7 +10,7 @@ from leadhub.pipeline.process import Processing
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import from_row, load_facts
 from leadhub.pipeline.saving import lead_row
-from leadhub.store import changes, events, leads
+from leadhub.store import changes, driver, events, leads
 
 _log = telemetry.get_logger("rescore")
 
@@ -18,16 +18,16 @@ _log = telemetry.get_logger("rescore")
 async def rescore_due(work: Processing, playbook: CompiledPlaybook) -> int:
     """Judge one batch of due leads; return how many there were, 0 when none is due."""
     now = work.clock()
-    async with work.sessions.begin() as session:
-        rows = await leads.load_due(session, now=now, rows=work.batch_rows)
+    async with driver.transaction(work.engine) as connection:
+        rows = await leads.load_due(connection, now=now, rows=work.batch_rows)
         if not rows:
             return 0
         loaded = {row["id"]: from_row(row, {}) for row in rows}
-        await load_facts(session, loaded)
+        await load_facts(connection, loaded)
         totals = {lead_id: (lead.evaluation or {}).get("total") for lead_id, lead in loaded.items()}
         temperatures = {lead_id: lead.temperature for lead_id, lead in loaded.items()}
         judgements = [qualify.judge(lead, playbook, now=now) for lead in loaded.values()]
-        rows_changed = await qualify.follow(session, judgements, playbook, new_id=work.new_id, now=now)
+        rows_changed = await qualify.follow(connection, judgements, playbook, new_id=work.new_id, now=now)
         told = [
             event
             for judgement in judgements
@@ -35,8 +35,8 @@ async def rescore_due(work: Processing, playbook: CompiledPlaybook) -> int:
             for event in reporting.report(judgement, [], public_url=work.public_url, new_id=work.new_id, now=now)
         ]
         rows_changed.leads = [lead_row(judgement.lead, judgement, now) for judgement in judgements]
-        await changes.write(session, rows_changed)
-        await events.append(session, told)
+        await changes.write(connection, rows_changed)
+        await events.append(connection, told)
     _log.info("leads.rescored", leads=len(judgements), events=len(told))
     return len(judgements)
 

@@ -10,17 +10,17 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.lead import Arrived, Lead
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import MergeOf, NewId, Recognised
 from leadhub.store import leads
 from leadhub.store.changes import Changes
+from leadhub.store.driver import Connection
 
 
 async def merge(
-    session: AsyncSession, batch: Recognised, *, new_id: NewId, now: datetime
+    connection: Connection, batch: Recognised, *, new_id: NewId, now: datetime
 ) -> list[tuple[MergeOf, list[UUID]]]:
     """Move what merged leads had to their winners, and mark keys that turned out to be shared.
 
@@ -30,7 +30,7 @@ async def merge(
         (
             merge,
             await leads.merge(
-                session,
+                connection,
                 merge_id=new_id(),
                 winner=merge.winner,
                 loser=merge.loser,
@@ -43,7 +43,7 @@ async def merge(
         )
         for merge in batch.merges
     ]
-    await leads.share_keys(session, batch.shared)
+    await leads.share_keys(connection, batch.shared)
     return moved
 
 

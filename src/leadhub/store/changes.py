@@ -5,13 +5,11 @@ than the rows themselves; as one, a batch of one lead is quick and a batch of tw
 Rows travel as one JSON document a table, which `json_to_recordset` unfolds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from leadhub.domain.ids import SubmissionId
+from leadhub.store.driver import Connection
 from leadhub.store.leads import Row, rows_document
 
 
@@ -85,12 +83,16 @@ _APPENDED = {
 }
 
 
+_PLACES = {part.name: place for place, part in enumerate(fields(Changes), start=1)}
+"""Each part's parameter of the statement."""
+
+
 def _names(columns: str) -> list[str]:
     return [column.split()[0] for column in columns.split(",")]
 
 
 def _rows(part: str, columns: str) -> str:
-    return f"json_to_recordset(CAST(:{part} AS json)) AS r ({columns})"
+    return f"json_to_recordset(${_PLACES[part]}::json) AS r ({columns})"
 
 
 def _append(part: str, table: str, columns: str) -> str:
@@ -102,7 +104,7 @@ def _replaced(columns: str, *identity: str) -> str:
     return ", ".join(f"{name} = excluded.{name}" for name in _names(columns) if name not in identity)
 
 
-_STATEMENT = text(
+_STATEMENT = (
     "WITH "
     + ", ".join(f"put_{part} AS ({_append(part, *table)})" for part, table in _APPENDED.items())
     + f""",
@@ -121,21 +123,17 @@ put_keys AS (
 put_cursors AS (
     UPDATE team_cursor AS c SET position = r.position
       FROM {_rows("cursors", "team text, position integer")} WHERE c.team = r.team)
-DELETE FROM pending_submission WHERE submission_id = ANY (CAST(:done AS uuid[]))
+DELETE FROM pending_submission WHERE submission_id = ANY (${_PLACES["done"]}::uuid[])
 """
 )
-_TABLES = [part.name for part in fields(Changes) if part.name != "done"]
+_TABLES = [part for part in _PLACES if part != "done"]
 
 
-async def write(session: AsyncSession, changes: Changes) -> None:
+async def write(connection: Connection, changes: Changes) -> None:
     """Write a batch's rows.
 
     Raises:
-        IntegrityError: another lead holds one of the keys as active. The caller repeats its whole transaction.
+        UniqueViolationError: another lead holds one of the keys as active. The caller repeats its whole transaction.
     """
-    documents: Mapping[str, Sequence[Row]] = {part: getattr(changes, part) for part in _TABLES}
-    await session.execute(
-        _STATEMENT,
-        {part: rows_document(rows) if rows else None for part, rows in documents.items()}
-        | {"done": list(changes.done)},
-    )
+    parts: list[Sequence[Row]] = [getattr(changes, part) for part in _TABLES]
+    await connection.execute(_STATEMENT, *(rows_document(rows) if rows else None for rows in parts), list(changes.done))

@@ -22,7 +22,7 @@ else:  # generic in its stubs only
 async def connect(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """Lend a connection; outside of a transaction, each statement commits by itself.
 
-    JSON travels as text, in both directions.
+    JSON goes in as text and comes out as values.
 
     Raises:
         TimeoutError: every connection of the pool was busy for too long.

@@ -1,5 +1,6 @@
 """The connection to PostgreSQL."""
 
+import orjson
 from sqlalchemy import AdaptedConnection, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -20,6 +21,7 @@ def create_engine(url: str, *, pool: int, pool_wait_seconds: float, statement_se
         pool_timeout=pool_wait_seconds,
         pool_recycle=1800,
         hide_parameters=True,
+        json_deserializer=orjson.loads,
         connect_args={"timeout": 2.0, "command_timeout": statement_seconds},
     )
     event.listen(engine.sync_engine, "checkout", _pass_over_dead)

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from leadhub.domain.ids import EventId, LeadId
+from leadhub.store.driver import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +31,19 @@ class NewEvent:
     """The exact bytes to sign and to send; never serialised again."""
 
 
-_INSERT = text("""
-INSERT INTO event (id, type, lead_id, sequence, occurred_at, received_at, is_test, body)
-SELECT * FROM unnest(
-    CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:lead_ids AS uuid[]), CAST(:sequences AS integer[]),
-    CAST(:occurred AS timestamptz[]), CAST(:received AS timestamptz[]), CAST(:tests AS boolean[]),
-    CAST(:bodies AS bytea[]))
-""")
-
 # FOR SHARE makes a change of an endpoint's state wait for us, or us for it: otherwise a delivery could be held
 # just after its endpoint's held ones were released, and stay so for ever. In order of id, as every locker here.
 # A delivery's id keeps the time bits of its event's, so ids sort by age, and is the same however often it is made.
-_FAN_OUT = text("""
-WITH subscriber AS MATERIALIZED (
+_APPEND = """
+WITH told AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::timestamptz[], $6::timestamptz[],
+                         $7::boolean[], $8::bytea[])
+        AS e (id, type, lead_id, sequence, occurred_at, received_at, is_test, body)
+), put AS (
+    INSERT INTO event (id, type, lead_id, sequence, occurred_at, received_at, is_test, body) SELECT * FROM told
+), subscriber AS MATERIALIZED (
     SELECT id, event_types, include_test, state FROM endpoint
-     WHERE event_types = '{}' OR event_types && CAST(:types AS text[])
+     WHERE event_types = '{}' OR event_types && $2::text[]
      ORDER BY id
        FOR SHARE
 ), made AS (
@@ -55,38 +51,32 @@ INSERT INTO delivery (id, event_id, endpoint_id, lead_id, event_type, state, due
 SELECT CAST(left(e.id::text, 20) || substr(digest, 1, 3) || '-' || substr(digest, 4, 12) AS uuid),
        e.id, s.id, e.lead_id, e.type, CASE s.state WHEN 'active' THEN 'pending' ELSE 'held' END,
        e.occurred_at, 0, e.occurred_at
-  FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:lead_ids AS uuid[]),
-        CAST(:occurred AS timestamptz[]), CAST(:tests AS boolean[])
-       ) AS e (id, type, lead_id, occurred_at, is_test)
+  FROM told AS e
   JOIN subscriber AS s ON (s.event_types = '{}' OR e.type = ANY (s.event_types)) AND (s.include_test OR NOT e.is_test)
  CROSS JOIN LATERAL md5(e.id::text || s.id::text) AS digest
 RETURNING 1
 )
 SELECT count(*) FROM made
-""")
+"""
 
 
-async def append(session: AsyncSession, events: Sequence[NewEvent]) -> int:
+async def append(connection: Connection, events: Sequence[NewEvent]) -> int:
     """Insert events and one delivery for each endpoint that subscribes to them; return how many deliveries.
 
-    Two statements, however many events. An endpoint that is not active gets its deliveries `held`: nothing is lost
+    One statement, however many events. An endpoint that is not active gets its deliveries `held`: nothing is lost
     while it is paused, gone or misconfigured.
     """
     if not events:
         return 0
-    columns = {
-        "ids": [event.id for event in events],
-        "types": [event.type for event in events],
-        "lead_ids": [event.lead_id for event in events],
-        "occurred": [event.occurred_at for event in events],
-        "tests": [event.is_test for event in events],
-    }
-    rest = {
-        "sequences": [event.sequence for event in events],
-        "received": [event.received_at for event in events],
-        "bodies": [event.body for event in events],
-    }
-    await session.execute(_INSERT, columns | rest)
-    made: int = (await session.execute(_FAN_OUT, columns)).scalar_one()
+    made: int = await connection.fetchval(
+        _APPEND,
+        [event.id for event in events],
+        [event.type for event in events],
+        [event.lead_id for event in events],
+        [event.sequence for event in events],
+        [event.occurred_at for event in events],
+        [event.received_at for event in events],
+        [event.is_test for event in events],
+        [event.body for event in events],
+    )
     return made

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.ids import SourceId, SubmissionId
 from leadhub.domain.submission import Content
+from leadhub.store.driver import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,70 +42,74 @@ class Parked:
     channel: str
 
 
-_LAZY_COMMIT = text("SET LOCAL synchronous_commit = off")
-_CLAIM = text("""
-UPDATE pending_submission SET attempts = attempts + 1, due_at = :lease_until
+# A claim that a crash of PostgreSQL loses is only made again, so nobody waits for the disk before the work starts:
+# the setting holds until the commit of the statement's own transaction.
+_CLAIM = """
+UPDATE pending_submission SET attempts = attempts + 1, due_at = $2
  WHERE submission_id IN (
     SELECT submission_id FROM pending_submission
-     WHERE failed_at IS NULL AND due_at <= :now
+     WHERE failed_at IS NULL AND due_at <= $1
      ORDER BY due_at, submission_id
-     LIMIT :rows
+     LIMIT $3
        FOR UPDATE SKIP LOCKED)
-RETURNING submission_id, attempts
-""")
+RETURNING submission_id, attempts, set_config('synchronous_commit', 'off', true)
+"""
 
 
-async def claim(session: AsyncSession, *, now: datetime, rows: int, lease: timedelta) -> list[Claimed]:
+async def claim(connection: Connection, *, now: datetime, rows: int, lease: timedelta) -> list[Claimed]:
     """Take up to `rows` due submissions, oldest first; their tries are counted before any work starts.
 
     A claim is a lease: it moves the row's due time on, so what a killed worker held comes back by itself.
+
+    Args:
+        connection: outside of a transaction; the claim must stand before the work begins.
+        now: of the worker.
+        rows: at most so many.
+        lease: how long they are this worker's.
     """
-    # A claim that a crash of PostgreSQL loses is only made again, so nobody waits for the disk before the work starts.
-    await session.execute(_LAZY_COMMIT)
-    taken = await session.execute(_CLAIM, {"now": now, "lease_until": now + lease, "rows": rows})
-    return sorted((Claimed(*row) for row in taken.all()), key=lambda claimed: claimed.submission_id)
+    taken = await connection.fetch(_CLAIM, now, now + lease, rows)
+    return sorted((Claimed(row[0], row[1]) for row in taken), key=lambda claimed: claimed.submission_id)
 
 
 # Locking the pending rows again makes a worker whose lease ran out, and whose batch another one is doing or has
 # done, find nothing: a submission is processed once.
-_LOAD = text("""
+_LOAD = """
 WITH mine AS MATERIALIZED (
     SELECT submission_id FROM pending_submission
-     WHERE submission_id = ANY (CAST(:ids AS uuid[])) AND failed_at IS NULL
+     WHERE submission_id = ANY ($1::uuid[]) AND failed_at IS NULL
      ORDER BY submission_id
        FOR UPDATE SKIP LOCKED)
-SELECT s.id, s.received_at, CAST(s.content AS text), s.source_id, c.name, c.channel, c.options
+SELECT s.id, s.received_at, s.content::text, s.source_id, c.name, c.channel, c.options
   FROM mine JOIN submission AS s ON s.id = mine.submission_id JOIN source AS c ON c.id = s.source_id
  ORDER BY s.id
-""")
+"""
 
 
-async def load(session: AsyncSession, ids: Sequence[SubmissionId]) -> list[Waiting]:
+async def load(connection: Connection, ids: Sequence[SubmissionId]) -> list[Waiting]:
     """Return those of the claimed submissions that are still to do, locked, in the order of receipt."""
-    rows = await session.execute(_LOAD, {"ids": list(ids)})
     return [
         Waiting(row[0], row[1], Content.model_validate_json(row[2]), row[3], row[4], row[5], row[6])
-        for row in rows.all()
+        for row in await connection.fetch(_LOAD, list(ids))
     ]
 
 
-_RETRY = text("UPDATE pending_submission SET due_at = :due_at, error = :error WHERE submission_id = :id")
-_PARK = text("""
-UPDATE pending_submission AS p SET failed_at = :now, error = :error
+_RETRY = "UPDATE pending_submission SET due_at = $2, error = $3 WHERE submission_id = $1"
+_PARK = """
+UPDATE pending_submission AS p SET failed_at = $2, error = $3
   FROM submission AS s JOIN source AS c ON c.id = s.source_id
- WHERE p.submission_id = :id AND p.failed_at IS NULL AND s.id = p.submission_id
+ WHERE p.submission_id = $1 AND p.failed_at IS NULL AND s.id = p.submission_id
 RETURNING c.name, c.channel
-""")
+"""
 
 
-async def retry(session: AsyncSession, submission_id: SubmissionId, *, due_at: datetime, error: str) -> None:
+async def retry(connection: Connection, submission_id: SubmissionId, *, due_at: datetime, error: str) -> None:
     """Put a submission back for a later try."""
-    await session.execute(_RETRY, {"id": submission_id, "due_at": due_at, "error": error})
+    await connection.execute(_RETRY, submission_id, due_at, error)
 
 
-async def park(session: AsyncSession, submission_id: SubmissionId, *, now: datetime, error: str) -> Parked | None:
+async def park(connection: Connection, submission_id: SubmissionId, *, now: datetime, error: str) -> Parked | None:
     """Put a submission aside as failed, visible and replayable; return where it came from, None if it was aside."""
-    row = (await session.execute(_PARK, {"id": submission_id, "now": now, "error": error})).one_or_none()
+    row = await connection.fetchrow(_PARK, submission_id, now, error)
     return Parked(*row) if row else None
 
 
