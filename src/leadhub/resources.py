@@ -34,16 +34,25 @@ class Ids:
         self._last = 0
         self._until = 0
         """The first number of the next millisecond."""
+        self._entropy = b""
+        self._used = 0
 
     def __call__(self) -> UUID:
         """Return the next id."""
         began = time.time_ns() // 1_000_000 << 80
         if began >= self._until:
-            self._last = uuid7(clock(), secrets.token_bytes(10)).int
+            self._last = uuid7(clock(), self._draw(10)).int
             self._until = (self._last >> 80) + 1 << 80
         else:
-            self._last += 1 + secrets.randbits(32)
+            self._last += 1 + int.from_bytes(self._draw(4), "big")
         return UUID(int=self._last)
+
+    def _draw(self, size: int) -> bytes:
+        """Return random bytes, fetched a page at a time: asking the system costs more than all the rest of an id."""
+        if self._used + size > len(self._entropy):
+            self._entropy, self._used = secrets.token_bytes(4_096), 0
+        self._used += size
+        return self._entropy[self._used - size : self._used]
 
 
 @dataclass(frozen=True, slots=True)

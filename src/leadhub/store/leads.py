@@ -55,7 +55,9 @@ WITH wanted AS (
      CROSS JOIN LATERAL (
         SELECT lead_id FROM identity_key AS i
          WHERE i.kind = k.kind AND i.value = k.value ORDER BY last_seen_at DESC LIMIT $3) AS h)
-SELECT i.lead_id, i.kind, i.value, i.status = 'shared' FROM identity_key AS i JOIN wanted USING (lead_id)
+SELECT i.lead_id, i.kind, i.value, i.status = 'shared'
+  FROM wanted
+ CROSS JOIN LATERAL (SELECT * FROM identity_key AS k WHERE k.lead_id = wanted.lead_id OFFSET 0) AS i
 """
 
 

@@ -72,7 +72,8 @@ async def claim(connection: Connection, *, now: datetime, rows: int, lease: time
 
 
 # Locking the pending rows again makes a worker whose lease ran out, and whose batch another one is doing or has
-# done, find nothing: a submission is processed once.
+# done, find nothing: a submission is processed once. Lateral with a limit, so that each row is looked up in the one
+# partition that has it, whatever plan was made when the tables were small.
 _LOAD = """
 WITH mine AS MATERIALIZED (
     SELECT submission_id FROM pending_submission
@@ -80,7 +81,9 @@ WITH mine AS MATERIALIZED (
      ORDER BY submission_id
        FOR UPDATE SKIP LOCKED)
 SELECT s.id, s.received_at, s.content::text, s.source_id, c.name, c.channel, c.options
-  FROM mine JOIN submission AS s ON s.id = mine.submission_id JOIN source AS c ON c.id = s.source_id
+  FROM mine
+ CROSS JOIN LATERAL (SELECT * FROM submission WHERE id = mine.submission_id LIMIT 1) AS s
+  JOIN source AS c ON c.id = s.source_id
  ORDER BY s.id
 """
 

@@ -50,6 +50,9 @@ _RACES = 3
 # `bundle` numbers the requests that brought more than one submission; it is null for all others. A bundle in which a
 # key was used before with another body is refused whole, before anything of it is written.
 #
+# The look-ups are lateral with a limit, so that no plan can read the whole table: a plan made while the table was
+# small is kept until its statistics are next renewed, a minute of a thousand leads a second later.
+#
 # `earlier` sees the keys that were committed before this statement began. A key that another gateway commits while it
 # runs is in neither `earlier` nor `claimed`: a lone submission is then looked up afterwards, but a bundle may already
 # be half written, so the division fails the statement, nothing of it stands, and the repeat sees the key.
@@ -61,7 +64,10 @@ WITH incoming AS MATERIALIZED (
 ), earlier AS MATERIALIZED (
     SELECT i.id, i.bundle, k.submission_id, k.fingerprint, k.permanent,
            NOT k.permanent AND k.fingerprint <> i.fingerprint AS conflicts
-      FROM incoming AS i JOIN submission_key AS k ON k.source_id = i.source_id AND k.dedupe_key = i.dedupe_key
+      FROM incoming AS i
+     CROSS JOIN LATERAL (
+        SELECT * FROM submission_key AS u
+         WHERE u.source_id = i.source_id AND u.dedupe_key = i.dedupe_key LIMIT 1) AS k
 ), admitted AS MATERIALIZED (
     SELECT * FROM incoming AS i
      WHERE NOT EXISTS (SELECT 1 FROM earlier AS e WHERE e.bundle = i.bundle AND e.conflicts)
@@ -90,9 +96,10 @@ SELECT i.source_id, i.dedupe_key, e.submission_id, e.fingerprint, e.permanent,
 
 _FIRST_USES = """
 SELECT k.source_id, k.dedupe_key, k.submission_id, k.fingerprint, k.permanent
-  FROM submission_key AS k
-  JOIN unnest($1::uuid[], $2::text[]) AS t (source_id, dedupe_key)
-    ON k.source_id = t.source_id AND k.dedupe_key = t.dedupe_key
+  FROM unnest($1::uuid[], $2::text[]) AS t (source_id, dedupe_key)
+ CROSS JOIN LATERAL (
+    SELECT * FROM submission_key AS u
+     WHERE u.source_id = t.source_id AND u.dedupe_key = t.dedupe_key LIMIT 1) AS k
 """
 
 
