@@ -169,9 +169,8 @@ def ratios(results: dict[str, list[dict[str, Any]]], counted: Sequence[int]) -> 
 def main() -> dict[str, Any]:
     """Print a table and the ratios."""
     result = run()
-    print(
-        f"{'':10} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'cpu ms':>8} {'pg cpu':>8} {'250/s p50':>10} {'p99':>8} stolen"
-    )
+    names = ("req/s", "p50 ms", "p99 ms", "cpu ms", "pg cpu")
+    print(f"{'':10} " + " ".join(f"{name:>8}" for name in names) + f" {'250/s p50':>10} {'p99':>8} stolen")
     for name, rounds in result["rounds"].items():
         for one, share in zip(rounds, result["stolen"], strict=True):
             c, o = one["closed"], one["open"]
