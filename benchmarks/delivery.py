@@ -57,7 +57,7 @@ async def delivering(resources: Resources) -> AsyncIterator[None]:
         total_seconds=settings.delivery_total_seconds,
     ) as sender:
         deliverer = Deliverer(
-            sessions=resources.sessions,
+            engine=resources.engine,
             vault=resources.vault,
             sender=sender,
             wakeup=wakeup,

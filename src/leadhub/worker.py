@@ -63,7 +63,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
     try:
         async with _sender(resources.settings) as sender:
             deliverer = Deliverer(
-                sessions=resources.sessions,
+                engine=resources.engine,
                 vault=resources.vault,
                 sender=sender,
                 wakeup=wakeup,

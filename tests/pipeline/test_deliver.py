@@ -21,7 +21,7 @@ from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline.recording import Recorder
 from leadhub.resources import Resources, open_resources
 from leadhub.settings import Settings
-from leadhub.store.engine import create_engine, create_sessions
+from leadhub.store.engine import create_engine
 from leadhub.store.vault import Vault
 
 _ERASE = text("DELETE FROM event")
@@ -49,7 +49,7 @@ async def resources(servers: EmbeddedServers, database_url: str) -> AsyncIterato
 
 @pytest.fixture
 async def outbox(resources: Resources) -> Outbox:
-    outbox = Outbox(resources.sessions, resources.vault)
+    outbox = Outbox(resources.engine, resources.vault)
     await outbox.empty()
     return outbox
 
@@ -165,12 +165,13 @@ async def test_two_workers_keep_an_endpoints_cap(resources: Resources, outbox: O
 
 
 async def test_hanging_endpoints_delay_nobody(resources: Resources, outbox: Outbox) -> None:
+    """As many as would fill every slot of the worker if each had its cap."""
     async with answering(_never) as hanging, answering(_ok) as fast:
-        for _ in range(3):
-            await outbox.endpoint(hanging.url, cap=32)
-        await outbox.events(50)
-        async with delivering(resources, slots=16) as deliverer:
-            await until(lambda: len(hanging.requests) == 12)
+        for _ in range(16):
+            await outbox.endpoint(hanging.url, cap=4)
+        await outbox.events(10)
+        async with delivering(resources, slots=64, total_seconds=10) as deliverer:
+            await until(lambda: len(hanging.requests) == 52)
             await outbox.endpoint(fast.url, types=["lead.merged"])
             started = time.monotonic()
             await outbox.events(20, type="lead.merged")
@@ -180,7 +181,7 @@ async def test_hanging_endpoints_delay_nobody(resources: Resources, outbox: Outb
             await deliverer.kill()
 
     assert took < 2
-    assert len(hanging.requests) == 12
+    assert len(hanging.requests) == 52
 
 
 async def test_a_410_ends_the_endpoint(resources: Resources, outbox: Outbox) -> None:
@@ -243,7 +244,7 @@ async def test_a_worker_killed_between_the_answer_and_the_commit_is_made_good_wi
         await outbox.endpoint(receiver.url)
         await outbox.events()
         with capture_logs() as lines:
-            async with delivering(resources, sessions=create_sessions(engine), clock=clock) as first:
+            async with delivering(resources, engine=engine, clock=clock) as first:
                 await until(lambda: "delivery.attempt" in [line["event"] for line in lines])
                 await first.kill()
         assert await outbox.states() == {"leased": 1}
@@ -285,7 +286,7 @@ async def test_a_lost_hint_costs_at_most_a_poll(resources: Resources, outbox: Ou
 
 
 async def test_secrets_that_do_not_open_are_our_fault(resources: Resources, outbox: Outbox) -> None:
-    foreign = Outbox(resources.sessions, Vault(["B" * 43 + "="]))
+    foreign = Outbox(resources.engine, Vault(["B" * 43 + "="]))
     async with answering(_ok) as receiver:
         await foreign.endpoint(receiver.url)
         await outbox.events(9)
@@ -337,7 +338,7 @@ async def test_an_outage_of_postgresql_loses_nothing_and_repeats_nothing(
     async with answering(answer) as receiver:
         await outbox.endpoint(receiver.url)
         await outbox.events(6)
-        async with delivering(resources, sessions=create_sessions(engine)):
+        async with delivering(resources, engine=engine):
             await until(lambda: len(receiver.requests) == 4)
             await connection.cut()
             cut.set()
@@ -354,7 +355,7 @@ async def test_a_value_that_postgresql_refuses_fails_alone(resources: Resources,
     await outbox.events(3)
     claimed = await outbox.claim()
     bad = AttemptResult(status=200, remote_ip="\0")
-    recorder = Recorder(resources.sessions, clock=lambda: NOW, on_recorded=lambda: None)
+    recorder = Recorder(resources.engine, clock=lambda: NOW, on_recorded=lambda: None)
     for one, result in zip(claimed, [AttemptResult(status=200), bad, AttemptResult(status=200)], strict=True):
         recorder.put(result_of(one, result))
 

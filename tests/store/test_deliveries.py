@@ -1,6 +1,7 @@
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import pytest
@@ -13,9 +14,10 @@ from leadhub.domain.attempt import AttemptResult, Failure
 from leadhub.domain.errors import Conflict, NotFound
 from leadhub.domain.ids import DeliveryId
 from leadhub.embedded import EmbeddedServers
-from leadhub.store import deliveries, driver, endpoints, events, lanes
-from leadhub.store.engine import create_engine, create_sessions
-from leadhub.store.lanes import Claimed
+from leadhub.store import deliveries, endpoints, events, lanes
+from leadhub.store.driver import Connection, connect, transaction
+from leadhub.store.engine import create_engine
+from leadhub.store.lanes import Batch, Claimed
 from leadhub.store.vault import Vault
 
 OK = AttemptResult(status=200, duration_ms=5, remote_ip="192.0.2.1", headers={"server": "x"}, body=b"thanks")
@@ -24,14 +26,14 @@ _ACTIVATE = text("UPDATE endpoint SET state = 'active'")
 _CHANGE = text("UPDATE endpoint SET url = 'https://new.example.com/', version = version + 1")
 _BLOCK = text("UPDATE lane SET blocked_until = :until WHERE endpoint_id = :id")
 _ERASE = text("DELETE FROM event")
-_FREE = text("UPDATE delivery SET state = 'pending' WHERE id = ANY (:ids)")
+_FREE = "UPDATE delivery SET state = 'pending' WHERE id = ANY ($1)"
 
 
 @pytest.fixture(scope="module")
 async def shared(servers: EmbeddedServers, template: str) -> AsyncIterator[Outbox]:
     async with a_database(servers, template, "test_deliveries") as url:
         engine = create_engine(url, pool=10, pool_wait_seconds=5, statement_seconds=10)
-        yield Outbox(create_sessions(engine), Vault([servers.secret_key]))
+        yield Outbox(engine, Vault([servers.secret_key]))
         await engine.dispose()
 
 
@@ -42,8 +44,8 @@ async def outbox(shared: Outbox) -> Outbox:
 
 
 async def _complete(outbox: Outbox, *pairs: tuple[Claimed, AttemptResult]) -> set[DeliveryId]:
-    async with outbox.sessions.begin() as session:
-        return await deliveries.complete(session, [result_of(*pair) for pair in pairs], now=NOW)
+    async with transaction(outbox.engine) as connection:
+        return await deliveries.complete(connection, [result_of(*pair) for pair in pairs], now=NOW)
 
 
 class TestAppend:
@@ -54,7 +56,7 @@ class TestAppend:
         paused = await outbox.endpoint(state="paused")
         gone = await outbox.endpoint(state="gone")
 
-        async with driver.transaction(outbox.engine) as connection:
+        async with transaction(outbox.engine) as connection:
             made = await events.append(
                 connection, [an_event(), an_event(is_test=True), an_event(type="submission.failed")]
             )
@@ -83,7 +85,7 @@ class TestAppend:
 
     async def test_costs_one_statement_whatever_the_number(self, outbox: Outbox) -> None:
         await outbox.endpoint()
-        async with statements(outbox.engine) as sent, driver.transaction(outbox.engine) as connection:
+        async with statements(outbox.engine) as sent, transaction(outbox.engine) as connection:
             await events.append(connection, [an_event() for _ in range(300)])
             assert await events.append(connection, []) == 0
         assert len(sent) == 3  # with BEGIN and COMMIT
@@ -114,6 +116,14 @@ def _count_statements(session: AsyncSession) -> Counter[str]:
     return counted
 
 
+@contextlib.contextmanager
+def _counting(connection: Connection) -> Iterator[list[str]]:
+    """Yield a list that grows with each statement, a moment after it."""
+    seen: list[str] = []
+    with connection.query_logger(lambda record: seen.append(record.query)):
+        yield seen
+
+
 class TestClaim:
     async def test_leases_the_oldest_due_and_opens_their_attempts(self, outbox: Outbox) -> None:
         await outbox.endpoint(cap=2)
@@ -138,8 +148,8 @@ class TestClaim:
         await outbox.endpoint(cap=4)
         await outbox.events(10)
 
-        first = await outbox.claim(3)
-        assert [len(first), len(await outbox.claim()), len(await outbox.claim())] == [3, 1, 0]
+        first = await outbox.claim(6)
+        assert [len(first), len(await outbox.claim()), len(await outbox.claim())] == [2, 2, 0]
         await _complete(outbox, (first[0], OK), (first[1], OK))
 
         assert len(await outbox.claim()) == 2
@@ -159,8 +169,8 @@ class TestClaim:
     async def test_skips_a_lane_that_another_worker_is_claiming(self, outbox: Outbox) -> None:
         await outbox.endpoint("https://one.example.com/")
         await outbox.events(5)
-        async with outbox.sessions.begin() as session:
-            assert len(await claim(session)) == 4
+        async with transaction(outbox.engine) as connection:
+            assert len((await claim(connection)).claimed) == 4
             assert await outbox.claim() == []
             await outbox.endpoint("https://two.example.com/")
             await outbox.events(2)
@@ -172,7 +182,7 @@ class TestClaim:
             await outbox.endpoint(url)
         await outbox.events(9)
 
-        assert Counter(one.url for one in await outbox.claim(4)).most_common(1)[0][1] == 2
+        assert Counter(one.url for one in await outbox.claim(8)).most_common(1)[0][1] == 2
         assert {one.url for one in await outbox.claim(3)} == set(urls)
 
     async def test_takes_lanes_in_turn(self, outbox: Outbox) -> None:
@@ -194,14 +204,28 @@ class TestClaim:
 
         assert [one.url for one in await outbox.claim(2)] == ["https://fast.example.com/"]
 
-    async def test_gives_one_endpoint_no_more_than_its_share_of_a_worker(self, outbox: Outbox) -> None:
+    async def test_gives_one_endpoint_no_more_than_a_quarter_of_the_free_slots(self, outbox: Outbox) -> None:
         endpoint_id = await outbox.endpoint(cap=32)
         await outbox.events(30)
 
-        assert len(await outbox.claim(32, share=8)) == 8
-        assert len(await outbox.claim(32, share=8, busy={endpoint_id: 6})) == 2
-        assert await outbox.claim(32, share=8, busy={endpoint_id: 8}) == []
-        assert len(await outbox.claim(32, share=32)) == 20
+        assert await outbox.claim(4, busy={endpoint_id: 1}) == []
+        assert len(await outbox.claim(5, busy={endpoint_id: 1})) == 1
+        assert len(await outbox.claim(32)) == 7
+        assert len(await outbox.claim(1)) == 1
+
+    async def test_leaves_slots_free_however_many_endpoints_want_them(self, outbox: Outbox) -> None:
+        for number in range(16):
+            await outbox.endpoint(f"https://crm{number}.example.com/", cap=4)
+        await outbox.events(4)
+
+        claimed = await outbox.claim(64)
+        assert len(claimed) == 52
+        busy = Counter(one.lease.endpoint_id for one in claimed)
+        assert max(busy.values()) == 4
+        await outbox.endpoint("https://late.example.com/", types=["lead.merged"])
+        await outbox.events(1, type="lead.merged")
+        late = await outbox.claim(12, busy=busy)
+        assert late[0].url == "https://late.example.com/"
 
     async def test_passes_over_blocked_lanes_and_endpoints_out_of_service(self, outbox: Outbox) -> None:
         blocked = await outbox.endpoint()
@@ -236,21 +260,37 @@ class TestClaim:
 
         assert [one.body for one in await outbox.claim()] == [None]
 
-    async def test_costs_four_statements_whatever_the_number(self, outbox: Outbox) -> None:
+    async def test_costs_three_statements_whatever_the_number_and_one_if_idle(self, outbox: Outbox) -> None:
         for number in range(20):
             await outbox.endpoint(f"https://crm{number}.example.com/")
-        await outbox.events(5)
-        async with outbox.sessions.begin() as session:
-            statements = _count_statements(session)
-            assert len(await claim(session)) == 64
-            assert statements == Counter(statements=4)
+        async with transaction(outbox.engine) as connection:
+            with _counting(connection) as statements:
+                assert (await claim(connection)).claimed == ()
+                await asyncio.sleep(0)
+                assert len(statements) == 1
+                await outbox.events(5)
+                assert len((await claim(connection)).claimed) > 50
+                await asyncio.sleep(0)
+                assert len(statements) == 4
+
+    async def test_says_whether_something_was_left(self, outbox: Outbox) -> None:
+        await outbox.endpoint(cap=2)
+        await outbox.events(1)
+        async with transaction(outbox.engine) as connection:
+            assert not (await claim(connection)).is_more
+        await outbox.events(1)
+        async with transaction(outbox.engine) as connection:
+            assert (await claim(connection)).is_more  # its lane is full: who knows
+        await outbox.events(1)
+        async with transaction(outbox.engine) as connection:
+            assert await claim(connection) == Batch(is_more=True)
 
 
 async def _expire_and_claim(outbox: Outbox) -> list[Claimed]:
     later = NOW + 2 * LEASE
-    async with outbox.sessions.begin() as session:
-        leases = await deliveries.lock_expired(session, now=later, limit=10)
-        await session.execute(_FREE, {"ids": [lease.delivery_id for lease in leases]})
+    async with transaction(outbox.engine) as connection:
+        leases = await deliveries.lock_expired(connection, now=later, limit=10)
+        await connection.execute(_FREE, [lease.delivery_id for lease in leases])
     return await outbox.claim(now=later)
 
 
@@ -308,7 +348,7 @@ class TestComplete:
     async def test_floors_the_whole_lane_when_the_receiver_asks_for_rest(self, outbox: Outbox) -> None:
         await outbox.endpoint()
         await outbox.events(3)
-        claimed = await outbox.claim(2)
+        claimed = await outbox.claim(6)
         long, short = (AttemptResult(status=429, retry_after=seconds) for seconds in ("600", "60"))
 
         await _complete(outbox, (claimed[0], long), (claimed[1], short))
@@ -329,8 +369,8 @@ class TestComplete:
         assert "410" in because
         await outbox.events(1)
         await _complete(outbox, (second, AttemptResult(status=500)))
-        async with outbox.sessions.begin() as session:
-            await deliveries.hold_stragglers(session)
+        async with connect(outbox.engine) as connection:
+            await deliveries.hold_stragglers(connection)
         assert await outbox.states() == {"dead": 1, "held": 5}
 
     async def test_of_a_blocked_address_holds_the_delivery_uncounted(self, outbox: Outbox) -> None:
@@ -351,7 +391,7 @@ class TestComplete:
     async def test_does_not_switch_off_an_endpoint_that_was_changed_meanwhile(self, outbox: Outbox) -> None:
         await outbox.endpoint()
         await outbox.events(3)
-        claimed = await outbox.claim(2)
+        claimed = await outbox.claim(6)
         async with outbox.sessions.begin() as session:
             await session.execute(_CHANGE)
 
@@ -379,14 +419,25 @@ class TestComplete:
         for number in range(5):
             await outbox.endpoint(f"https://crm{number}.example.com/", cap=8)
         await outbox.events(8)
-        claimed = await outbox.claim(60)
+        claimed = await outbox.claim(100)
         results = [AttemptResult(status=status) for status in (200, 410, 429, 500)] * 10
-        async with outbox.sessions.begin() as session:
-            statements = _count_statements(session)
+        async with transaction(outbox.engine) as connection:
             finished = [result_of(*pair) for pair in zip(claimed, results, strict=True)]
-            assert len(await deliveries.complete(session, finished, now=NOW)) == 40
-            assert statements == Counter(statements=4)
-            assert await deliveries.complete(session, [], now=NOW) == set()
+            with _counting(connection) as statements:
+                assert len(await deliveries.complete(connection, finished, now=NOW)) == 40
+                await asyncio.sleep(0)
+                assert len(statements) == 4
+
+    async def test_costs_one_statement_where_all_went_well(self, outbox: Outbox) -> None:
+        await outbox.endpoint()
+        await outbox.events(4)
+        finished = [result_of(claimed, OK) for claimed in await outbox.claim()]
+        async with connect(outbox.engine) as connection:
+            with _counting(connection) as statements:
+                assert all(one.is_plain for one in finished)
+                assert len(await deliveries.complete(connection, finished, now=NOW)) == 4
+                await asyncio.sleep(0)
+                assert len(statements) == 1
 
 
 class TestExpiredLeases:
@@ -396,7 +447,7 @@ class TestExpiredLeases:
         claimed = await outbox.claim()
         later = NOW + LEASE
 
-        async with outbox.sessions.begin() as one, outbox.sessions.begin() as other:
+        async with transaction(outbox.engine) as one, transaction(outbox.engine) as other:
             assert await deliveries.lock_expired(one, now=later - SECOND, limit=9) == []
             first = await deliveries.lock_expired(one, now=later, limit=2)
             second = await deliveries.lock_expired(other, now=later, limit=9)
@@ -435,17 +486,12 @@ class TestResend:
                 await deliveries.resend(session, DeliveryId(new_id()), now=NOW)
 
 
-async def test_backlogs_tell_what_waits_and_since_when(outbox: Outbox) -> None:
-    endpoint_id = await outbox.endpoint(cap=1)
-    async with outbox.sessions() as session:
-        assert await lanes.oldest_due(session, now=NOW) is None
-    await outbox.events(1, at=NOW - 9 * SECOND)
-    await outbox.events(2, at=NOW - SECOND)
-    await outbox.claim()
+async def test_the_oldest_due_says_since_when_it_waits(outbox: Outbox) -> None:
+    await outbox.endpoint(cap=1)
+    async with connect(outbox.engine) as connection:
+        assert await lanes.oldest_due(connection, now=NOW) is None
+        await outbox.events(1, at=NOW - 9 * SECOND)
+        await outbox.events(2, at=NOW - SECOND)
+        await outbox.claim()
 
-    async with outbox.sessions() as session:
-        found = await lanes.backlogs(session, [endpoint_id])
-        oldest = await lanes.oldest_due(session, now=NOW)
-
-    assert oldest == NOW - SECOND
-    assert found == {endpoint_id: lanes.Backlog(oldest_due_at=oldest, pending=2, in_flight=1, blocked_until=None)}
+        assert await lanes.oldest_due(connection, now=NOW) == NOW - SECOND

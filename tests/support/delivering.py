@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from leadhub.outbound import queue
 from leadhub.outbound.queue import Wakeup
 from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.resources import Ids, Resources
-from leadhub.store.engine import Sessions
 
 TLS = ssl.create_default_context()
 """One for all: reading the system's authorities takes longer than a test."""
@@ -53,7 +54,7 @@ class Running:
 async def delivering(
     resources: Resources,
     *,
-    sessions: Sessions | None = None,
+    engine: AsyncEngine | None = None,
     slots: int = 64,
     total_seconds: float = 3,
     clock: Clock | None = None,
@@ -69,7 +70,7 @@ async def delivering(
         tls=TLS,
     ) as sender:
         deliverer = Deliverer(
-            sessions=sessions or resources.sessions,
+            engine=engine or resources.engine,
             vault=resources.vault,
             sender=sender,
             wakeup=wakeup,

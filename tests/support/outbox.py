@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub.domain.attempt import AttemptResult
 from leadhub.domain.delivery import decide
@@ -18,12 +18,13 @@ from leadhub.domain.ids import AttemptId, EndpointId, EventId, LeadId, uuid7
 from leadhub.domain.signature import format_secret
 from leadhub.embedded import EmbeddedServers
 from leadhub.pipeline.recording import finish
-from leadhub.store import driver, endpoints, events, lanes
+from leadhub.store import endpoints, events, lanes
 from leadhub.store.deliveries import Finished
+from leadhub.store.driver import Connection, transaction
 from leadhub.store.endpoints import Endpoint, SealedSecret
-from leadhub.store.engine import Sessions
+from leadhub.store.engine import Sessions, create_sessions
 from leadhub.store.events import NewEvent
-from leadhub.store.lanes import Claimed
+from leadhub.store.lanes import Batch, Claimed
 from leadhub.store.vault import Vault
 
 NOW = datetime.now(UTC)
@@ -57,13 +58,12 @@ def new_id(at: datetime = NOW) -> UUID:
 class Outbox:
     """Puts things into a database, each in a transaction of its own."""
 
-    sessions: Sessions
+    engine: AsyncEngine
     vault: Vault | None = None
 
     @property
-    def engine(self) -> AsyncEngine:
-        engine: AsyncEngine = self.sessions.kw["bind"]
-        return engine
+    def sessions(self) -> Sessions:
+        return create_sessions(self.engine)
 
     async def empty(self) -> None:
         async with self.sessions.begin() as session:
@@ -103,15 +103,15 @@ class Outbox:
 
     async def events(self, count: int = 1, *, at: datetime = NOW, **changes: Any) -> list[EventId]:
         made = [an_event(at=at, sequence=number + 1, **changes) for number in range(count)]
-        async with driver.transaction(self.engine) as connection:
+        async with transaction(self.engine) as connection:
             await events.append(connection, made)
         return [event.id for event in made]
 
     async def claim(
-        self, slots: int = 64, *, now: datetime = NOW, share: int = 16, busy: dict[EndpointId, int] | None = None
+        self, slots: int = 64, *, now: datetime = NOW, busy: dict[EndpointId, int] | None = None
     ) -> list[Claimed]:
-        async with self.sessions.begin() as session:
-            return await claim(session, slots, now=now, share=share, busy=busy)
+        async with transaction(self.engine) as connection:
+            return list((await claim(connection, slots, now=now, busy=busy)).claimed)
 
     async def rows(self, query: str, **parameters: object) -> list[tuple[Any, ...]]:
         async with self.sessions() as session:
@@ -125,19 +125,21 @@ class Outbox:
 
 
 async def claim(
-    session: AsyncSession,
+    connection: Connection,
     slots: int = 64,
     *,
     now: datetime = NOW,
-    share: int = 16,
     busy: dict[EndpointId, int] | None = None,
-) -> list[Claimed]:
+) -> Batch:
+    found = await lanes.look(connection, now=now, slots=slots, busy=busy or {})
+    if not found.lanes:
+        return Batch(is_more=found.is_more)
     return await lanes.claim(
-        session,
+        connection,
+        found,
         now=now,
         attempt_ids=[AttemptId(new_id()) for _ in range(slots)],
         busy=busy or {},
-        share=share,
         lease_until=now + LEASE,
     )
 

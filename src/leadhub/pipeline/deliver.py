@@ -7,11 +7,13 @@ Hints make it quick, a poll every second makes it certain.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
 from leadhub.domain.attempt import AttemptResult, Failure, classify
@@ -25,8 +27,8 @@ from leadhub.outbound.webhook import Outgoing, WebhookSender
 from leadhub.pipeline.reaping import reap
 from leadhub.pipeline.recording import Recorder, finish
 from leadhub.store import lanes
-from leadhub.store.engine import Sessions
-from leadhub.store.lanes import Claimed
+from leadhub.store.driver import connect
+from leadhub.store.lanes import Batch, Claimed
 from leadhub.store.outage import driver_error, is_contention, is_outage
 from leadhub.store.vault import Vault, VaultError
 
@@ -39,8 +41,6 @@ _LEASE_MARGIN = timedelta(seconds=15)
 """A lease outlasts an attempt's deadline by this: the time to claim and to record."""
 _OUTAGE_SECONDS = 1.0
 _DRAIN_SECONDS = 10.0
-_SHARE = 4
-"""One endpoint has at most one slot in so many: the others are free for those that come."""
 
 
 class Deliverer:
@@ -49,7 +49,7 @@ class Deliverer:
     def __init__(
         self,
         *,
-        sessions: Sessions,
+        engine: AsyncEngine,
         vault: Vault,
         sender: WebhookSender,
         wakeup: Wakeup,
@@ -61,7 +61,7 @@ class Deliverer:
         """Build it.
 
         Args:
-            sessions: of a pool that spares three connections.
+            engine: of a pool that spares three connections.
             vault: opens the endpoints' secrets.
             sender: open; its deadline gives the length of a lease.
             wakeup: on `queue.DELIVERIES`; its owner runs `listen`.
@@ -70,20 +70,20 @@ class Deliverer:
             clock: aware.
             jitter: draws evenly from 0 to 1.
         """
-        self._sessions = sessions
+        self._engine = engine
         self._vault = vault
         self._sender = sender
         self._wakeup = wakeup
         self._slots = slots
-        self._share = max(1, slots // _SHARE)
-        self._lease = timedelta(seconds=sender.total_seconds) + _LEASE_MARGIN
+        self._lease_length = timedelta(seconds=sender.total_seconds) + _LEASE_MARGIN
         self._new_id = new_id
         self._clock = clock
         self._jitter = jitter
         self._work = asyncio.Event()
+        self._is_more = False
         self._busy: Counter[EndpointId] = Counter()
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._recorder = Recorder(sessions, clock=clock, on_recorded=self._work.set)
+        self._recorder = Recorder(engine, clock=clock, on_recorded=self._claim_what_was_left)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set, then finish and record what is in flight."""
@@ -102,6 +102,11 @@ class Deliverer:
             for task in background:
                 task.cancel()
 
+    def _claim_what_was_left(self) -> None:
+        """Claim again when slots and lanes have room again, if the last claim left something behind."""
+        if self._is_more:
+            self._work.set()
+
     async def _hear(self) -> None:
         while True:
             self._work.set()
@@ -111,28 +116,38 @@ class Deliverer:
         await stop.wait()
         self._work.set()
 
-    async def _claim(self, stop: asyncio.Event) -> list[Claimed]:
+    async def _claim(self, stop: asyncio.Event) -> Sequence[Claimed]:
         """Lease as much as there are slots free; while PostgreSQL is away, nothing."""
         free = self._slots - self._busy.total()
         if stop.is_set() or free <= 0:
             return []
-        now = self._clock()
         try:
-            async with self._sessions.begin() as session:
-                return await lanes.claim(
-                    session,
-                    now=now,
-                    attempt_ids=[AttemptId(self._new_id()) for _ in range(free)],
-                    busy=self._busy,
-                    share=self._share,
-                    lease_until=now + self._lease,
-                )
+            batch = await self._lease(free)
         except Exception as error:
             if not _passes(error):
                 raise
             await _pause(stop, _OUTAGE_SECONDS)
             self._work.set()
             return []
+        self._is_more = batch.is_more
+        return batch.claimed
+
+    async def _lease(self, free: int) -> Batch:
+        """Look, which costs one round trip, and lease only if there is something."""
+        now = self._clock()
+        async with connect(self._engine) as connection:
+            found = await lanes.look(connection, now=now, slots=free, busy=self._busy)
+            if not found.lanes:
+                return Batch(is_more=found.is_more)
+            async with connection.transaction():
+                return await lanes.claim(
+                    connection,
+                    found,
+                    now=now,
+                    attempt_ids=[AttemptId(self._new_id()) for _ in range(free)],
+                    busy=self._busy,
+                    lease_until=now + self._lease_length,
+                )
 
     def _start(self, group: asyncio.TaskGroup, claimed: Claimed) -> None:
         task = group.create_task(self._attempt(claimed))
@@ -144,7 +159,7 @@ class Deliverer:
         """Send, decide, have it recorded."""
         lease = claimed.lease
         result = await self._send(claimed)
-        self._busy[lease.endpoint_id] -= 1
+        self._busy -= Counter([lease.endpoint_id])  # which forgets it at zero
         now = self._clock()
         decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter())
         self._recorder.put(finish(lease, result, decision, endpoint_version=claimed.endpoint_version, now=now))
@@ -186,7 +201,7 @@ class Deliverer:
     async def _reap_for_ever(self) -> None:
         while True:
             try:
-                await reap(self._sessions, now=self._clock(), jitter=self._jitter)
+                await reap(self._engine, now=self._clock(), jitter=self._jitter)
             except Exception as error:
                 if not _passes(error):
                     raise

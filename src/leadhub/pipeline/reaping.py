@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from leadhub import telemetry
 from leadhub.domain.attempt import AttemptResult, Failure, classify
 from leadhub.domain.delivery import decide
 from leadhub.pipeline.recording import finish
 from leadhub.store import deliveries, lanes
-from leadhub.store.engine import Sessions
+from leadhub.store.driver import connect, transaction
 
 _log = telemetry.get_logger("deliver")
 
@@ -16,20 +18,22 @@ _AT_ONCE = 500
 _UNKNOWN = AttemptResult(failure=Failure.UNKNOWN)
 
 
-async def reap(sessions: Sessions, *, now: datetime, jitter: Callable[[], float]) -> int:
+async def reap(engine: AsyncEngine, *, now: datetime, jitter: Callable[[], float]) -> int:
     """Return expired leases to their lanes, at most so many at once; return how many.
 
     Their attempts end as unknown and count: a delivery that kills its worker each time comes to an end too.
     """
-    async with sessions.begin() as session:
-        expired = await deliveries.lock_expired(session, now=now, limit=_AT_ONCE)
+    async with transaction(engine) as connection:
+        expired = await deliveries.lock_expired(connection, now=now, limit=_AT_ONCE)
         returned = [
             finish(lease, _UNKNOWN, decide(_UNKNOWN, attempt_number=lease.number, now=now, jitter=jitter()), now=now)
             for lease in expired
         ]
-        await deliveries.complete(session, returned, now=now)
-        await deliveries.hold_stragglers(session)
-        oldest = await lanes.oldest_due(session, now=now)
+        if returned:
+            await deliveries.complete(connection, returned, now=now)
+    async with connect(engine) as connection:
+        await deliveries.hold_stragglers(connection)
+        oldest = await lanes.oldest_due(connection, now=now)
     telemetry.DELIVERIES_AGE.set((now - oldest).total_seconds() if oldest else 0)
     if expired:
         telemetry.ATTEMPTS.labels(classify(_UNKNOWN)).inc(len(expired))

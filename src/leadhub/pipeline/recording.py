@@ -11,12 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from leadhub import telemetry
 from leadhub.domain.attempt import AttemptResult, classify, explain
 from leadhub.domain.delivery import Dead, Decision, Delivered, Held, Retry
 from leadhub.store import deliveries
 from leadhub.store.deliveries import Finished
-from leadhub.store.engine import Sessions
+from leadhub.store.driver import connect, transaction
 from leadhub.store.lanes import Lease
 from leadhub.store.outage import driver_error, is_contention, is_outage
 
@@ -59,9 +61,9 @@ def finish(
 class Recorder:
     """Writes finished attempts in batches, in the background."""
 
-    def __init__(self, sessions: Sessions, *, clock: Callable[[], datetime], on_recorded: Callable[[], None]) -> None:
+    def __init__(self, engine: AsyncEngine, *, clock: Callable[[], datetime], on_recorded: Callable[[], None]) -> None:
         """Build it; `on_recorded` is called after each commit, when lanes have room again."""
-        self._sessions = sessions
+        self._engine = engine
         self._clock = clock
         self._on_recorded = on_recorded
         self._waiting: deque[Finished] = deque()
@@ -124,8 +126,9 @@ class Recorder:
         )
 
     async def _commit(self, batch: Sequence[Finished]) -> None:
-        async with self._sessions.begin() as session:
-            ours = await deliveries.complete(session, batch, now=self._clock())
+        lend = connect if all(one.is_plain for one in batch) else transaction
+        async with lend(self._engine) as connection:
+            ours = await deliveries.complete(connection, batch, now=self._clock())
         for one in batch:
             if one.lease.delivery_id not in ours:
                 _log.warning("delivery.lease_lost", delivery_id=str(one.lease.delivery_id), outcome=one.outcome)
