@@ -70,7 +70,11 @@ class Contact(_Part):
     @classmethod
     def of(cls, fields: Mapping[str, FieldValue], custom: Mapping[str, CustomValue]) -> Self:
         """Take from normalised values those that a subscriber may see; what LeadHub derived for rules stays behind."""
-        return cls.model_validate({k: v for k, v in fields.items() if k in cls.model_fields} | {"custom": dict(custom)})
+        known = {name: value for name, value in fields.items() if name in _CONTACT_FIELDS}
+        return cls.model_validate(known | {"custom": dict(custom)})
+
+
+_CONTACT_FIELDS = frozenset(Contact.model_fields)
 
 
 class SourceRef(_Part):

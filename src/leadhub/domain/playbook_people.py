@@ -1,6 +1,7 @@
 """Sections of the playbook about people: teams, calendars, territories, routing and promises."""
 
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -81,7 +82,7 @@ class Calendar(Part):
         """The time zone that the hours are meant in."""
         return ZoneInfo(self.timezone)
 
-    @property
+    @cached_property
     def week(self) -> WeekHours:
         """The open hours of each weekday, Monday first."""
         return parse_week(self.days)

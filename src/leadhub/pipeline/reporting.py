@@ -31,13 +31,13 @@ def report(
         new_id: makes a UUIDv7.
         now: when all this happened.
     """
-    lead = judgement.lead
+    lead, described = judgement.lead, _described(judgement)
     made = [_merged(lead, merge, members) for merge, members in merges]
-    made.append((events.LeadCreated if lead.version == 1 else events.LeadUpdated, _change(judgement)))
+    made.append((events.LeadCreated if lead.version == 1 else events.LeadUpdated, described | _change(judgement)))
     if judgement.goes_to_sales:
-        made.append((events.LeadRouted, _routed(judgement, public_url)))
+        made.append((events.LeadRouted, described | _routed(judgement, public_url)))
     elif judgement.changes_track:
-        made.append((events.LeadNurtured, _nurtured(judgement)))
+        made.append((events.LeadNurtured, described | _nurtured(judgement)))
     return [_numbered(lead, model, data, new_id=new_id, now=now) for model, data in made]
 
 
@@ -75,7 +75,7 @@ def _merged(lead: Lead, merge: MergeOf, members: Sequence[UUID]) -> Made:
 
 def _change(judgement: Judgement) -> dict[str, Any]:
     lead = judgement.lead
-    return _described(judgement) | {
+    return {
         "source": _source(lead),
         "score": _score(judgement),
         "route": lead.route,
@@ -87,7 +87,7 @@ def _change(judgement: Judgement) -> dict[str, Any]:
 def _routed(judgement: Judgement, public_url: str) -> dict[str, Any]:
     lead, evaluation = judgement.lead, judgement.evaluation
     sla = evaluation.routing.sla
-    return _described(judgement) | {
+    return {
         "source": _source(lead),
         "attribution": lead.attribution,
         "score": _score(judgement)
@@ -110,7 +110,7 @@ def _routed(judgement: Judgement, public_url: str) -> dict[str, Any]:
 
 
 def _nurtured(judgement: Judgement) -> dict[str, Any]:
-    return _described(judgement) | {
+    return {
         "track": judgement.lead.track,
         "because": judgement.evaluation.nurture.because,
         "consents": _consents(judgement.lead),
