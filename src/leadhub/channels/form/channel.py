@@ -12,10 +12,10 @@ from hashlib import sha256
 import orjson
 
 from leadhub.channels import cors
+from leadhub.channels.answers.names import REDIRECTS
 from leadhub.channels.contact import idempotency_key
 from leadhub.channels.decoding import FormFields, MediaType, decode_form, media_type
 from leadhub.channels.form import pages
-from leadhub.channels.form.names import REDIRECTS
 from leadhub.channels.form.options import FormOptions, redirect_host
 from leadhub.channels.form.reading import read_form
 from leadhub.channels.options import options_of, read_options

@@ -1,4 +1,4 @@
-"""What each name in a form stands for.
+"""What each name under which a sender puts an answer stands for.
 
 Decided once a name and not once a request: a form posts the same names all day.
 """
