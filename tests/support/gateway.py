@@ -57,6 +57,9 @@ class EchoChannel:
         )
         return Capture((one,) * int(inbound.header("times") or 1))
 
+    def preview(self, inbound: Inbound, connection: Connection) -> Capture:
+        return self.unpack(inbound, connection)
+
     def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:
         del capture, connection
         told = [{"id": one.submission_id, "replayed": one.replayed} for one in receipts]

@@ -62,6 +62,10 @@ class ApiChannel:
             return Capture(_batch(document, inbound.body, key), {"batch": True})
         return Capture((_single(inbound.body, key),))
 
+    def preview(self, inbound: Inbound, connection: Connection) -> Capture:
+        """Unpack; it is not the channel that asks who sent it."""
+        return self.unpack(inbound, connection)
+
     def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:
         """Answer 202: what was sent is on disk, what it means is found out next."""
         del inbound, connection

@@ -91,10 +91,13 @@ class Capture:
 class Channel(Protocol):
     """One kind of sender."""
 
-    name: str
-    """The path segment and the source's `channel`."""
-    needs_scope: str | None
-    """The API key scope that a caller must hold, or None when the channel verifies by itself."""
+    @property
+    def name(self) -> str:
+        """The path segment and the source's `channel`."""
+
+    @property
+    def needs_scope(self) -> str | None:
+        """The API key scope that a caller must hold, or None when the channel verifies by itself."""
 
     def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
         """Return a source's options in full, with defaults filled in.
@@ -111,6 +114,13 @@ class Channel(Protocol):
 
         Raises:
             InvalidInput, NotAuthenticated, NotAllowed, TooLarge, UnsupportedMedia: nothing is to be stored.
+        """
+
+    def preview(self, inbound: Inbound, connection: Connection) -> Capture:
+        """Unpack a POST without asking who sent it: to show what it would become. Nothing of it may be stored.
+
+        Raises:
+            InvalidInput, TooLarge, UnsupportedMedia: as `unpack`.
         """
 
     def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:

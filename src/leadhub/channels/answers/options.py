@@ -13,6 +13,9 @@ from leadhub.domain.submission import MAX_CONSENTS, AttributeName, AttributeValu
 FieldName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+_FORM_TARGETS = frozenset({*FIELDS, CUSTOM, IGNORE})
+
+
 class ConsentField(BaseModel):
     """One box of the form and what ticking it means."""
 
@@ -53,20 +56,28 @@ class AnswerOptions(CommonOptions):
     @field_validator("field_map")
     @classmethod
     def _known_targets(cls, value: dict[str, str]) -> dict[str, str]:
-        unknown = sorted(set(value.values()) - {*FIELDS, CUSTOM, IGNORE})
-        if unknown:
-            raise ValueError(f"Unknown target `{unknown[0]}`: use a canonical field, `custom` or `ignore`.")
+        for target in sorted(set(value.values())):
+            if not cls.may_lead_to(target):
+                raise ValueError(f"Unknown target `{target}`: use a canonical field, `custom` or `ignore`.")
         return value
+
+    @classmethod
+    def may_lead_to(cls, target: str) -> bool:
+        """Whether `field_map` may lead there. A stranger's form must not say whose submission it is."""
+        return target in _FORM_TARGETS
 
     @cached_property
     def names(self) -> FormNames:
         """What this source's names stand for."""
-        return FormNames(self._special(), self.field_map)
+        return self._names()
 
     @cached_property
     def plain_activity(self) -> StatedActivity:
         """What a submission counts as when it says nothing of it itself."""
         return StatedActivity(type=self.activity, attributes=self.activity_attributes)
+
+    def _names(self) -> FormNames:
+        return FormNames(self._special(), self.field_map)
 
     def _special(self) -> dict[str, Use]:
         """Names that the options themselves give a meaning."""

@@ -48,6 +48,11 @@ class FormChannel:
         """Read a form. What a person should correct comes back as a capture of nothing, to be answered with a page."""
         options = _options(connection)
         cors.require_allowed(inbound, options.allowed_origins, required=options.require_origin)
+        return self.preview(inbound, connection)
+
+    def preview(self, inbound: Inbound, connection: Connection) -> Capture:
+        """Read a form from anywhere."""
+        options = _options(connection)
         media = media_type(inbound)
         wants_page = _wants_page(inbound, media)
         try:
