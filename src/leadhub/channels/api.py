@@ -16,7 +16,7 @@ from leadhub.channels.contact import idempotency_key
 from leadhub.channels.decoding import decode_json_object, media_type, refuse_charset
 from leadhub.channels.options import CommonOptions, read_options
 from leadhub.channels.pointers import invalid, pointer, refused
-from leadhub.channels.protocol import Capture, Connection, Inbound, Receipt, Reply, Unpacked
+from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Receipt, Reply, SecretFrom, Unpacked
 from leadhub.channels.stated import BatchIn, EvidenceIn, SubmissionBase, SubmissionIn, describe
 from leadhub.domain.errors import FieldError, UnsupportedMedia
 from leadhub.domain.fields import FIELDS
@@ -39,6 +39,18 @@ class ApiChannel:
 
     name = "api"
     needs_scope: str | None = "leads:write"
+
+    guide = Guide(
+        "JSON with an API key",
+        SecretFrom.NOBODY,
+        (
+            "Make a key: `leadhub keys create NAME --scope leads:write`",
+            "POST JSON to {url} with Authorization: Bearer and the key",
+        ),
+    )
+
+    def check_secret(self, secret: str) -> None:
+        """Accept any: callers are known by their API keys, not by secrets of the source."""
 
     def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
         """Return the options in full."""

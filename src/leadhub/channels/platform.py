@@ -30,7 +30,7 @@ from leadhub.channels.decoding import (
 )
 from leadhub.channels.digging import moment
 from leadhub.channels.options import options_of, read_options
-from leadhub.channels.protocol import Capture, Connection, Inbound, Receipt, Reply, Unpacked
+from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Receipt, Reply, Unpacked
 from leadhub.channels.signatures import Proof
 from leadhub.domain.errors import FieldError, UnsupportedMedia
 from leadhub.domain.normalisation.text import clean_block, clean_line
@@ -50,17 +50,6 @@ class Body(StrEnum):
     JSON = "json"
     FORM = "form"
     """Any encoding of a form, JSON among them."""
-
-
-class SecretFrom(StrEnum):
-    """Whose secret it is that proves the sender."""
-
-    LEADHUB = "leadhub"
-    """Made here, to be pasted into the platform."""
-    PLATFORM = "platform"
-    """Made there, to be told to the source."""
-    NOBODY = "nobody"
-    """The platform can show none: whoever knows the address may send, so nobody else should."""
 
 
 class PlatformOptions(AnswerOptions):
@@ -139,13 +128,9 @@ class Platform:
     """One kind of sender."""
 
     name: str
-    title: str
-    """As people know it."""
     proof: Proof
     read: Read
-    steps: tuple[str, ...]
-    """What to do at the platform, in its own words; `{url}` and `{secret}` are filled in."""
-    secret: SecretFrom
+    guide: Guide
     activity: str = "form_submitted"
     """What a submission counts as, unless its source says otherwise."""
     body: Body = Body.JSON
@@ -155,6 +140,10 @@ class Platform:
     answer: bytes = ACCEPTED
     handshake: Handshake | None = None
     needs_scope: None = None
+
+    def check_secret(self, secret: str) -> None:
+        """Refuse a secret that could never match."""
+        self.proof.check_secret(secret)
 
     def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
         """Return the options in full."""

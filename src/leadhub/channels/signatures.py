@@ -321,12 +321,15 @@ def standard_key(secret: bytes) -> bytes:
     24
 
     Raises:
-        ValueError: it is not base64, or not of 24 to 64 bytes.
+        ValueError: it is not base64 of 24 to 64 bytes.
     """
     encoded = secret.removeprefix(SECRET_PREFIX.encode())
-    key = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True)
+    try:
+        key = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True)
+    except binascii.Error:
+        key = b""
     if not 24 <= len(key) <= 64:
-        raise ValueError("A Standard Webhooks secret holds 24 to 64 bytes.")
+        raise ValueError("A secret of Standard Webhooks is `whsec_` and 24 to 64 bytes in base64.")
     return key
 
 

@@ -16,8 +16,7 @@ import pytest
 from tests.support.posting import HOOK, JSON, MULTIPART, NOW, URLENCODED, a_connection, an_inbound, multipart
 from tests.support.signing import SECRET, SIGN, STANDARD_SECRET
 
-from leadhub.channels.platform import SecretFrom
-from leadhub.channels.protocol import Connection, Inbound, Receipt
+from leadhub.channels.protocol import Connection, Inbound, Receipt, SecretFrom
 from leadhub.channels.registry import PLATFORMS
 from leadhub.channels.signatures import InBody, Mac, OneOf, Shared
 from leadhub.domain.errors import NotAuthenticated
@@ -30,7 +29,7 @@ VECTORS: dict[str, list[dict[str, Any]]] = {
 CASES = [
     pytest.param(name, vector, id=f"{name}: {vector['case']}") for name, all_ in VECTORS.items() for vector in all_
 ]
-SIGNED = sorted(name for name, platform in PLATFORMS.items() if platform.secret is not SecretFrom.NOBODY)
+SIGNED = sorted(name for name, platform in PLATFORMS.items() if platform.guide.secret is not SecretFrom.NOBODY)
 
 
 def secret_of(platform: str) -> bytes:

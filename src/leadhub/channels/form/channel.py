@@ -20,7 +20,7 @@ from leadhub.channels.form.options import FormOptions, redirect_host
 from leadhub.channels.form.reading import read_form
 from leadhub.channels.options import options_of, read_options
 from leadhub.channels.pointers import refused
-from leadhub.channels.protocol import Capture, Connection, Inbound, Receipt, Reply, Unpacked
+from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Receipt, Reply, SecretFrom, Unpacked
 from leadhub.domain.errors import FieldError, InvalidInput
 
 _JSON = "application/json"
@@ -33,6 +33,18 @@ class FormChannel:
 
     name = "form"
     needs_scope: str | None = None
+
+    guide = Guide(
+        "Web form",
+        SecretFrom.NOBODY,
+        (
+            'Let the form post here: <form action="{url}" method="post">',
+            "List the pages that may post by script: `leadhub sources set KEY allowed_origins=https://www.example.com`",
+        ),
+    )
+
+    def check_secret(self, secret: str) -> None:
+        """Accept any: a form in a page can keep none."""
 
     def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
         """Return the options in full."""

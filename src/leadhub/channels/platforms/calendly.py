@@ -7,7 +7,8 @@ and a booking.
 from collections.abc import Iterator
 
 from leadhub.channels.digging import each, members, moment, text, texts
-from leadhub.channels.platform import Platform, SecretFrom, Sent, Told
+from leadhub.channels.platform import Platform, Sent, Told
+from leadhub.channels.protocol import Guide, SecretFrom
 from leadhub.channels.signatures import Mac, Part
 
 _ACTIVITIES = {"invitee.created": "meeting_booked", "invitee.canceled": "meeting_cancelled"}
@@ -43,18 +44,20 @@ def read(sent: Sent) -> Iterator[Told]:
 
 PLATFORM = Platform(
     name="calendly",
-    title="Calendly",
     proof=Mac(
         header="calendly-webhook-signature", signed=(Part.TIME, b".", Part.BODY), member="v1", window_seconds=180
     ),
     read=read,
-    secret=SecretFrom.LEADHUB,
     activity="meeting_booked",
-    steps=(
+    guide=Guide(
+        "Calendly",
+        SecretFrom.LEADHUB,
         (
-            "With a personal access token of your Calendly account create the subscription: POST "
-            "https://api.calendly.com/webhook_subscriptions with url {url}, events invitee.created and "
-            "invitee.canceled, your organization, scope organization, and signing_key {secret}"
+            (
+                "With a personal access token of your Calendly account create the subscription: POST "
+                "https://api.calendly.com/webhook_subscriptions with url {url}, events invitee.created and "
+                "invitee.canceled, your organization, scope organization, and signing_key {secret}"
+            ),
         ),
     ),
 )

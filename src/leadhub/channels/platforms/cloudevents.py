@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from leadhub.channels.digging import each, members, moment, text
-from leadhub.channels.platform import Platform, SecretFrom, Sent, Told
+from leadhub.channels.platform import Platform, Sent, Told
 from leadhub.channels.platforms.generic import JsonOptions
 from leadhub.channels.platforms.generic import read as read_json
-from leadhub.channels.protocol import Connection, Inbound, Reply
+from leadhub.channels.protocol import Connection, Guide, Inbound, Reply, SecretFrom
 from leadhub.channels.signatures import OneOf, Shared
 from leadhub.domain.errors import InvalidInput
 
@@ -54,14 +54,16 @@ def handshake(inbound: Inbound, connection: Connection) -> Reply | None:
 
 PLATFORM = Platform(
     name="cloudevents",
-    title="CloudEvents",
     proof=OneOf((Shared(header="authorization", scheme="Bearer"), Shared())),
     read=read,
-    secret=SecretFrom.LEADHUB,
     options=JsonOptions,
     handshake=handshake,
-    steps=(
-        "Subscribe {url} to the events that are leads (binary, structured and batched mode are all read)",
-        "Let the sender authenticate with Authorization: Bearer {secret}",
+    guide=Guide(
+        "CloudEvents",
+        SecretFrom.LEADHUB,
+        (
+            "Subscribe {url} to the events that are leads (binary, structured and batched mode are all read)",
+            "Let the sender authenticate with Authorization: Bearer {secret}",
+        ),
     ),
 )

@@ -9,7 +9,8 @@ from leadhub.channels.answers.options import FieldName
 from leadhub.channels.contact import idempotency_key
 from leadhub.channels.decoding import FormFields, flatten
 from leadhub.channels.digging import dig, each, text, texts
-from leadhub.channels.platform import Body, Platform, PlatformOptions, SecretFrom, Sent, Told
+from leadhub.channels.platform import Body, Platform, PlatformOptions, Sent, Told
+from leadhub.channels.protocol import Guide, SecretFrom
 from leadhub.channels.signatures import Mac, OneOf, Part, Shared
 
 _MOST_VALUES = 1_000
@@ -63,7 +64,6 @@ def _answers(lead: Mapping[str, object], options: JsonOptions) -> FormFields:
 
 PLATFORM = Platform(
     name="json",
-    title="Any webhook (JSON or form)",
     proof=OneOf(
         (
             Mac(header="x-leadhub-signature", signed=(Part.TIME, b".", Part.BODY), member="v1"),
@@ -72,18 +72,21 @@ PLATFORM = Platform(
         )
     ),
     read=read,
-    secret=SecretFrom.LEADHUB,
     body=Body.FORM,
     options=JsonOptions,
-    steps=(
-        "Let the sender POST its JSON (or a form) to {url}",
+    guide=Guide(
+        "Any webhook (JSON or form)",
+        SecretFrom.LEADHUB,
         (
-            "Let it send the header X-LeadHub-Secret: {secret} (or Authorization: Bearer {secret}), or sign: header "
-            "X-LeadHub-Signature: t=<Unix seconds>,v1=<hex HMAC-SHA256 of `t.body`>"
-        ),
-        (
-            "See what becomes of a sample with `leadhub sources preview KEY sample.json`; change names with "
-            '`leadhub sources set KEY field_map=\'{"their name": "email"}\'`'
+            "Let the sender POST its JSON (or a form) to {url}",
+            (
+                "Let it send the header X-LeadHub-Secret: {secret} (or Authorization: Bearer {secret}), or sign: "
+                "header X-LeadHub-Signature: t=<Unix seconds>,v1=<hex HMAC-SHA256 of `t.body`>"
+            ),
+            (
+                "See what becomes of a sample with `leadhub sources preview KEY sample.json`; change names with "
+                '`leadhub sources set KEY field_map=\'{"their name": "email"}\'`'
+            ),
         ),
     ),
 )

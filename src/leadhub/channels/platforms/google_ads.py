@@ -7,7 +7,8 @@ should be 200 with a small JSON body.
 from collections.abc import Iterator
 
 from leadhub.channels.digging import each, moment, text
-from leadhub.channels.platform import Platform, SecretFrom, Sent, Told
+from leadhub.channels.platform import Platform, Sent, Told
+from leadhub.channels.protocol import Guide, SecretFrom
 from leadhub.channels.signatures import InBody
 
 _COLUMNS = {"given_name": "first_name", "family_name": "last_name", "work_phone": "phone", "work_email": "email"}
@@ -45,17 +46,19 @@ def read(sent: Sent) -> Iterator[Told]:
 
 PLATFORM = Platform(
     name="google-ads",
-    title="Google Ads lead forms",
     proof=InBody(name="google_key"),
     read=read,
-    secret=SecretFrom.LEADHUB,
     activity="lead_form_submitted",
     hidden=("google_key",),
     answer=b"{}",
-    steps=(
-        "In Google Ads open the lead form asset, `Export leads from Google Ads` > `Other data integration options`",
-        "Webhook URL: {url}",
-        "Key: {secret}",
-        "Press `Send test data`: the lead arrives marked as a test",
+    guide=Guide(
+        "Google Ads lead forms",
+        SecretFrom.LEADHUB,
+        (
+            "In Google Ads open the lead form asset, `Export leads from Google Ads` > `Other data integration options`",
+            "Webhook URL: {url}",
+            "Key: {secret}",
+            "Press `Send test data`: the lead arrives marked as a test",
+        ),
     ),
 )

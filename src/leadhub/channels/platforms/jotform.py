@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from leadhub.channels.decoding import decode_json_object
 from leadhub.channels.digging import texts
-from leadhub.channels.platform import Body, Platform, SecretFrom, Sent, Told
+from leadhub.channels.platform import Body, Platform, Sent, Told
+from leadhub.channels.protocol import Guide, SecretFrom
 from leadhub.channels.signatures import Shared
 
 _QUESTION = re.compile(r"q[0-9]{1,6}_(.+)")
@@ -47,14 +48,16 @@ def _one(form: dict[str, list[str]], name: str) -> str:
 
 PLATFORM = Platform(
     name="jotform",
-    title="Jotform",
     proof=Shared(is_required=False),
     read=read,
-    secret=SecretFrom.NOBODY,
     body=Body.FORM,
-    steps=(
-        "In Jotform open the form, `Settings` > `Integrations` > `WebHooks`",
-        "Add {url} and press `Complete Integration`",
-        "Jotform cannot sign: the address itself is the secret, keep it to yourself",
+    guide=Guide(
+        "Jotform",
+        SecretFrom.NOBODY,
+        (
+            "In Jotform open the form, `Settings` > `Integrations` > `WebHooks`",
+            "Add {url} and press `Complete Integration`",
+            "Jotform cannot sign: the address itself is the secret, keep it to yourself",
+        ),
     ),
 )

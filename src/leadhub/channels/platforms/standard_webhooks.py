@@ -5,9 +5,10 @@ Source: standardwebhooks.com, specification 1.0: `webhook-id` is the idempotency
 
 from collections.abc import Iterator
 
-from leadhub.channels.platform import Platform, SecretFrom, Sent, Told
+from leadhub.channels.platform import Platform, Sent, Told
 from leadhub.channels.platforms.generic import JsonOptions
 from leadhub.channels.platforms.generic import read as read_json
+from leadhub.channels.protocol import Guide, SecretFrom
 from leadhub.channels.signatures import Mac, Part, Written, standard_key
 
 
@@ -21,7 +22,6 @@ def read(sent: Sent) -> Iterator[Told]:
 
 PLATFORM = Platform(
     name="standard-webhooks",
-    title="Standard Webhooks",
     proof=Mac(
         header="webhook-signature",
         signed=(Part.ID, b".", Part.TIME, b".", Part.BODY),
@@ -32,10 +32,13 @@ PLATFORM = Platform(
         read_key=standard_key,
     ),
     read=read,
-    secret=SecretFrom.PLATFORM,
     options=JsonOptions,
-    steps=(
-        "Add an endpoint with the URL {url} in the sender's webhook settings",
-        "Copy the signing secret that it shows (whsec_…) and give it to the source: `leadhub sources secret KEY`",
+    guide=Guide(
+        "Standard Webhooks",
+        SecretFrom.PLATFORM,
+        (
+            "Add an endpoint with the URL {url} in the sender's webhook settings",
+            "Copy the signing secret that it shows (whsec_…) and give it to the source: `leadhub sources secret KEY`",
+        ),
     ),
 )

@@ -6,7 +6,8 @@ Source: Tally's webhooks: base64 HMAC over the body; `submissionId` identifies.
 from collections.abc import Iterator
 
 from leadhub.channels.digging import dig, each, members, moment, text, texts
-from leadhub.channels.platform import Platform, SecretFrom, Sent, Told
+from leadhub.channels.platform import Platform, Sent, Told
+from leadhub.channels.protocol import Guide, SecretFrom
 from leadhub.channels.signatures import Mac, Written
 
 _TYPES = {"INPUT_EMAIL": "email", "INPUT_PHONE_NUMBER": "phone"}
@@ -35,13 +36,15 @@ def read(sent: Sent) -> Iterator[Told]:
 
 PLATFORM = Platform(
     name="tally",
-    title="Tally",
     proof=Mac(header="tally-signature", written=Written.BASE64),
     read=read,
-    secret=SecretFrom.LEADHUB,
-    steps=(
-        "In Tally open the form, `Integrations` > `Webhooks` > `Connect`",
-        "Endpoint URL: {url}",
-        "Signing secret: {secret}",
+    guide=Guide(
+        "Tally",
+        SecretFrom.LEADHUB,
+        (
+            "In Tally open the form, `Integrations` > `Webhooks` > `Connect`",
+            "Endpoint URL: {url}",
+            "Signing secret: {secret}",
+        ),
     ),
 )

@@ -6,7 +6,8 @@ Source: Typeform's webhooks reference, as its signature is documented: `sha256=`
 from collections.abc import Iterator
 
 from leadhub.channels.digging import each, members, moment, text, texts
-from leadhub.channels.platform import Platform, SecretFrom, Sent, Told
+from leadhub.channels.platform import Platform, Sent, Told
+from leadhub.channels.protocol import Guide, SecretFrom
 from leadhub.channels.signatures import Mac, Written
 
 _TYPES = {"email": "email", "phone_number": "phone"}
@@ -44,14 +45,16 @@ def _values(answer: dict[str, object], kind: str) -> list[str]:
 
 PLATFORM = Platform(
     name="typeform",
-    title="Typeform",
     proof=Mac(header="typeform-signature", prefix="sha256=", written=Written.BASE64),
     read=read,
-    secret=SecretFrom.LEADHUB,
-    steps=(
-        "In Typeform open the form, `Connect` > `Webhooks` > `Add a webhook`",
-        "Endpoint: {url}",
-        "Switch it on, then `Edit` > Secret: {secret}",
-        "`View deliveries` > `Send test request`; hidden fields named utm_source and so on become attribution",
+    guide=Guide(
+        "Typeform",
+        SecretFrom.LEADHUB,
+        (
+            "In Typeform open the form, `Connect` > `Webhooks` > `Add a webhook`",
+            "Endpoint: {url}",
+            "Switch it on, then `Edit` > Secret: {secret}",
+            "`View deliveries` > `Send test request`; hidden fields named utm_source and so on become attribution",
+        ),
     ),
 )

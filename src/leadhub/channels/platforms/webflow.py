@@ -7,7 +7,8 @@ client secret; ±5 minutes; three tries, ten minutes apart.
 from collections.abc import Iterator
 
 from leadhub.channels.digging import members, moment, text, texts
-from leadhub.channels.platform import Platform, SecretFrom, Sent, Told
+from leadhub.channels.platform import Platform, Sent, Told
+from leadhub.channels.protocol import Guide, SecretFrom
 from leadhub.channels.signatures import Clock, Mac, OneOf, Part, Shared
 
 
@@ -30,7 +31,6 @@ def read(sent: Sent) -> Iterator[Told]:
 
 PLATFORM = Platform(
     name="webflow",
-    title="Webflow forms",
     proof=OneOf(
         (
             Mac(
@@ -43,13 +43,16 @@ PLATFORM = Platform(
         )
     ),
     read=read,
-    secret=SecretFrom.PLATFORM,
-    steps=(
-        "In Webflow open `Site settings` > `Apps & integrations` > `Webhooks` > `Add webhook`",
-        "Trigger type: Form submission, API version 2; URL: {url}",
+    guide=Guide(
+        "Webflow forms",
+        SecretFrom.PLATFORM,
         (
-            "A hook of the dashboard is not signed: its address is the secret. For a hook made through the API tell "
-            "the source its secret key, and unsigned posts are refused from then on: `leadhub sources secret KEY`"
+            "In Webflow open `Site settings` > `Apps & integrations` > `Webhooks` > `Add webhook`",
+            "Trigger type: Form submission, API version 2; URL: {url}",
+            (
+                "A hook of the dashboard is not signed: its address is the secret. For a hook made through the API "
+                "tell the source its secret key with `leadhub sources secret KEY`: unsigned posts are then refused"
+            ),
         ),
     ),
 )
