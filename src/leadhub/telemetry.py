@@ -38,6 +38,9 @@ REPLAYED = Counter(
     "leadhub_submissions_replayed", "Repeats that got their first answer", ["channel"], registry=REGISTRY
 )
 SPAM = Counter("leadhub_submissions_spam", "Submissions put aside as spam", ["channel"], registry=REGISTRY)
+FORGED = Counter(
+    "leadhub_signatures_refused", "Requests whose sender did not prove itself", ["channel"], registry=REGISTRY
+)
 REFUSED = Counter("leadhub_requests_refused", "Requests refused at the door", ["status"], registry=REGISTRY)
 INBOX_WAITING = Gauge("leadhub_inbox_waiting", "Submissions in memory that wait for their commit", registry=REGISTRY)
 INBOX_FLUSH_ROWS = Histogram(

@@ -1,7 +1,12 @@
-from hypothesis import given
-from hypothesis import strategies as st
-from tests.support.posting import JSON, Post, api
+import json
+from pathlib import Path
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.posting import JSON, MULTIPART, URLENCODED, a_connection, an_inbound, api
+
+from leadhub.channels.registry import CHANNELS, PLATFORMS
 from leadhub.channels.stated import SubmissionIn
 from leadhub.domain.errors import LeadHubError
 from leadhub.domain.submission import Content
@@ -28,10 +33,49 @@ def test_any_document_is_taken_or_refused_and_what_is_taken_comes_back(document:
         assert "\\u0000" not in stored.replace("\\\\", "")
 
 
+@pytest.mark.parametrize("channel", CHANNELS)
+@settings(max_examples=30)
 @given(st.binary(max_size=200), st.text(max_size=40))
-def test_any_bytes_of_any_type_are_taken_or_refused(body: bytes, content_type: str) -> None:
-    for stated in (content_type, JSON):
-        try:
-            Post("api", body, stated).unpack()
-        except LeadHubError:
-            continue
+def test_any_bytes_of_any_type_are_taken_or_refused(channel: str, body: bytes, content_type: str) -> None:
+    for stated in (content_type, JSON, URLENCODED, MULTIPART):
+        for take in (CHANNELS[channel].unpack, CHANNELS[channel].preview):
+            try:
+                take(an_inbound(body, stated), a_connection(channel))
+            except LeadHubError:
+                continue
+
+
+FOLDER = Path(__file__).parent / "platforms" / "vectors"
+SAMPLES = {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in PLATFORMS}
+
+
+def broken(document: object, path: list[int], replacement: object) -> object:
+    """The document with another value somewhere in it, which path says where."""
+    if not path or not isinstance(document, (dict, list)) or not document:
+        return replacement
+    keys = list(document) if isinstance(document, dict) else list(range(len(document)))
+    key = keys[path[0] % len(keys)]
+    copy = document.copy()
+    copy[key] = broken(document[key], path[1:], replacement)
+    return copy
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@settings(max_examples=40)
+@given(st.data())
+def test_a_sample_with_anything_in_it_is_taken_or_refused(platform: str, data: st.DataObject) -> None:
+    vector = data.draw(st.sampled_from(SAMPLES[platform]))
+    document = vector.get("json") or vector.get("form") or vector.get("multipart")
+    changed = broken(document, data.draw(st.lists(st.integers(0, 9), max_size=7)), data.draw(VALUES))
+    try:
+        body = json.dumps(changed).encode()
+        capture = PLATFORMS[platform].preview(
+            an_inbound(body, vector.get("type", JSON), vector.get("headers")),
+            a_connection(platform, vector.get("options")),
+        )
+    except LeadHubError:
+        return
+
+    for each in capture.submissions:
+        assert Content.model_validate_json(each.content.model_dump_json()) == each.content
+        assert each.content.external_id or {"email", "phone"} & each.content.fields.keys()

@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from tests.support.posting import BOUNDARY, JSON, MULTIPART, URLENCODED, Post, multipart
+from tests.support.posting import BOUNDARY, JSON, MULTIPART, URLENCODED, Post, a_connection, an_inbound, multipart
 
+from leadhub.channels.registry import PLATFORMS
 from leadhub.domain.errors import LeadHubError
 from leadhub.domain.submission import Content
 
@@ -48,6 +49,20 @@ def test_the_api_refuses(place: str, value: str) -> None:
 def test_a_json_form_refuses(value: str) -> None:
     with pytest.raises(LeadHubError):
         Post("form", LEAD % (b'"answer": ' + VALUES[value]), JSON).unpack()
+
+
+@pytest.mark.parametrize("channel", PLATFORMS)
+@pytest.mark.parametrize("value", VALUES)
+def test_no_platform_keeps_what_cannot_be_stored(channel: str, value: str) -> None:
+    with pytest.raises(LeadHubError):
+        PLATFORMS[channel].preview(an_inbound(LEAD % (b'"answer": ' + VALUES[value]), JSON), a_connection(channel))
+
+
+@pytest.mark.parametrize("channel", PLATFORMS)
+@pytest.mark.parametrize("body", [b"", b"{", b"nul", b'{"a": "b', b"\xff\xfe{}", b"[" * 5_000])
+def test_no_platform_reads_half_a_body(channel: str, body: bytes) -> None:
+    with pytest.raises(LeadHubError):
+        PLATFORMS[channel].preview(an_inbound(body, JSON), a_connection(channel))
 
 
 @pytest.mark.parametrize("channel", ["api", "form"])

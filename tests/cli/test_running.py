@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -126,6 +127,34 @@ async def test_options_of_a_source_can_be_set_one_by_one(leadhub: Leadhub) -> No
     assert isinstance(options, dict)
     assert options["allowed_origins"] == ["https://a.example", "https://b.example"]
     assert options["activity"] == "demo_requested"
+
+
+async def test_who_connects_a_platform_is_told_what_to_paste_where(leadhub: Leadhub) -> None:
+    made = await leadhub("sources", "add", "google-ads", "Search ads", "--key", "search-ads")
+
+    url, secret, *steps = made.out.splitlines()
+    shown = _document(await leadhub("sources", "show", "search-ads", "--json"))
+    assert made.code == 0, made.err
+    assert url.endswith("/in/google-ads/search-ads")
+    assert f"Webhook URL: {url}" in made.out
+    assert f"Key: {secret.rpartition(' ')[2]}" in made.out
+    assert len(steps) == 4
+    assert len(shown["secrets"]) == 1  # type: ignore[arg-type] # a list
+    assert secret.rpartition(" ")[2] not in str(shown)
+
+
+async def test_a_sample_can_be_tried_on_a_source(leadhub: Leadhub, tmp_path: Path) -> None:
+    await leadhub("sources", "create", "json", "Fair", "--key", "fair")
+    sample = tmp_path / "sample.json"
+    sample.write_text('{"Mail der Person": "ada@example.org"}')
+
+    nobody = await leadhub("sources", "preview", "fair", str(sample))
+    mapped = await leadhub(
+        "sources", "preview", "fair", str(sample), "--option", 'field_map={"Mail der Person": "email"}'
+    )
+
+    assert "Nobody is in it" in nobody.err
+    assert json.loads(mapped.out)[0]["fields"] == {"email": "ada@example.org"}, mapped.err
 
 
 async def test_a_worker_that_is_killed_is_started_again(pair: Processes) -> None:

@@ -66,6 +66,7 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
             await client.post("/v1/sources", json={"channel": "form", "name": "f", "secrets": ["secret one"]})
         ).json()
         api = (await client.post("/v1/sources", json={"channel": "api", "name": "a"})).json()
+        webhook = (await client.post("/v1/sources", json={"channel": "json", "name": "w"})).json()
         other = (await client.post("/v1/keys", json={"name": "k", "scopes": ["leads:read"]})).json()
         source = await a_source(admin.resources.engine)
         [submission] = await received(admin.resources.engine, source, content({"email": "ana@acme.example"}))
@@ -81,6 +82,8 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         "key_id": other["id"],
         "/in/form/{key}": form["key"],
         "/in/api/{key}": api["key"],
+        "channel": "json",
+        "/in/{channel}/{key}": webhook["key"],
     }
 
 

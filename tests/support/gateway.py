@@ -14,7 +14,7 @@ import orjson
 from leadhub.api.door import Door
 from leadhub.api.server import server_config
 from leadhub.app import GatewayServer, create_app
-from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Receipt, Reply, Unpacked
+from leadhub.channels.protocol import Capture, Channel, Connection, Guide, Inbound, Receipt, Reply, SecretFrom, Unpacked
 from leadhub.domain.errors import InvalidInput, NotAllowed
 from leadhub.domain.submission import Content
 from leadhub.embedded import EmbeddedServers
@@ -28,6 +28,11 @@ class EchoChannel:
     def __init__(self, name: str = "echo", scope: str | None = None) -> None:
         self.name = name
         self.needs_scope = scope
+
+    guide = Guide("Echo", SecretFrom.NOBODY, ())
+
+    def check_secret(self, secret: str) -> None:
+        del secret
 
     def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
         return dict(options)
@@ -56,6 +61,9 @@ class EchoChannel:
             is_spam=text == "spam",
         )
         return Capture((one,) * int(inbound.header("times") or 1))
+
+    def preview(self, inbound: Inbound, connection: Connection) -> Capture:
+        return self.unpack(inbound, connection)
 
     def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:
         del capture, connection

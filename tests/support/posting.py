@@ -8,12 +8,14 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Receipt, Reply
-from leadhub.channels.registry import CHANNELS
+from leadhub.channels.registry import CHANNELS, PLATFORMS
 from leadhub.domain.errors import InvalidInput
 from leadhub.domain.ids import SourceId
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 JSON = "application/json"
+HOOK = "https://leads.example.org/in/test/test"
+"""A source's address as its platform knows it."""
 URLENCODED = "application/x-www-form-urlencoded"
 BOUNDARY = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
@@ -28,7 +30,12 @@ def an_inbound(
 
 
 def a_connection(channel: str, options: Mapping[str, object] | None = None) -> Connection:
-    full = CHANNELS[channel].validate_options(options or {})
+    needed = (
+        {"webhook_url": HOOK}
+        if channel in PLATFORMS and "webhook_url" in PLATFORMS[channel].options.model_fields
+        else {}
+    )
+    full = CHANNELS[channel].validate_options(needed | dict(options or {}))
     return Connection(SourceId(UUID(int=1)), channel, "Test", "test", full)
 
 

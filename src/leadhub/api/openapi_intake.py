@@ -6,6 +6,7 @@ from pydantic.json_schema import models_json_schema
 
 from leadhub.api.openapi_webhooks import REF
 from leadhub.api.problems import problems
+from leadhub.channels.registry import PLATFORMS
 from leadhub.channels.stated import BatchIn, SubmissionIn
 
 _KEY: Final = {
@@ -76,6 +77,7 @@ def intake() -> tuple[dict[str, Any], dict[str, Any]]:
     _, definitions = models_json_schema([(SubmissionIn, "validation"), (BatchIn, "validation")], ref_template=REF)
     paths = {
         "/in/api/{key}": {"post": _post_json()},
+        "/in/{channel}/{key}": {"post": _post_platform()},
         "/in/form/{key}": {"post": _post_form(), "options": _preflight()},
     }
     return paths, definitions["$defs"] | SCHEMAS
@@ -155,6 +157,46 @@ def _post_form() -> dict[str, Any]:
                 },
             },
             400, 403, 404, 408, 409, 413, 415, 422, 503,
+        ),
+    }  # fmt: skip
+
+
+def _post_platform() -> dict[str, Any]:
+    channel = {
+        "in": "path",
+        "name": "channel",
+        "required": True,
+        "description": "The source's channel; `GET /v1/channels` says how each is connected.",
+        "schema": {"type": "string", "enum": list(PLATFORMS)},
+        "example": "json",
+    }
+    anything = {"type": ["object", "array"], "items": {}}
+    example = {"email": "ada@analytical.example", "seats": 40}
+    return {
+        "operationId": "submit_platform",
+        "summary": "Send leads as a platform does",
+        "description": (
+            "Where a lead form, form builder, calendar or bot posts its webhook, signed in the platform's own way. The "
+            "body is the platform's. A lead that was there before is acknowledged and not taken again."
+        ),
+        "tags": ["intake"],
+        "security": [],
+        "parameters": [channel, _KEY],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": anything, "example": example},
+                "application/x-www-form-urlencoded": {"schema": {"type": "object"}, "example": example},
+            },
+        },
+        "responses": _responses(
+            {
+                "200": {
+                    "description": "On disk, or nothing that is a lead. What the platform expects to read.",
+                    "content": {"application/json": {"schema": {"type": "object"}, "example": {"status": "accepted"}}},
+                }
+            },
+            400, 401, 404, 408, 413, 415, 422, 503,
         ),
     }  # fmt: skip
 

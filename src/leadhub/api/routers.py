@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from leadhub.api import deliveries, endpoints, keys, leads, overview, signing_secrets, sources, submissions
+from leadhub.api import channels, deliveries, endpoints, keys, leads, overview, signing_secrets, sources, submissions
 
 ROUTERS: list[APIRouter] = [
     leads.router,
@@ -10,6 +10,7 @@ ROUTERS: list[APIRouter] = [
     deliveries.router,
     overview.router,
     sources.router,
+    channels.router,
     endpoints.router,
     signing_secrets.router,
     keys.router,

@@ -16,7 +16,7 @@ from leadhub.channels.contact import idempotency_key
 from leadhub.channels.decoding import decode_json_object, media_type, refuse_charset
 from leadhub.channels.options import CommonOptions, read_options
 from leadhub.channels.pointers import invalid, pointer, refused
-from leadhub.channels.protocol import Capture, Connection, Inbound, Receipt, Reply, Unpacked
+from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Receipt, Reply, SecretFrom, Unpacked
 from leadhub.channels.stated import BatchIn, EvidenceIn, SubmissionBase, SubmissionIn, describe
 from leadhub.domain.errors import FieldError, UnsupportedMedia
 from leadhub.domain.fields import FIELDS
@@ -40,6 +40,18 @@ class ApiChannel:
     name = "api"
     needs_scope: str | None = "leads:write"
 
+    guide = Guide(
+        "JSON with an API key",
+        SecretFrom.NOBODY,
+        (
+            "Make a key: `leadhub keys create NAME --scope leads:write`",
+            "POST JSON to {url} with Authorization: Bearer and the key",
+        ),
+    )
+
+    def check_secret(self, secret: str) -> None:
+        """Accept any: callers are known by their API keys, not by secrets of the source."""
+
     def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
         """Return the options in full."""
         return read_options(ApiOptions, options).model_dump(mode="json")
@@ -61,6 +73,10 @@ class ApiChannel:
         if "submissions" in document:
             return Capture(_batch(document, inbound.body, key), {"batch": True})
         return Capture((_single(inbound.body, key),))
+
+    def preview(self, inbound: Inbound, connection: Connection) -> Capture:
+        """Unpack; it is not the channel that asks who sent it."""
+        return self.unpack(inbound, connection)
 
     def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:
         """Answer 202: what was sent is on disk, what it means is found out next."""

@@ -8,6 +8,7 @@ registry.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from leadhub.domain.ids import SourceId
@@ -88,13 +89,53 @@ class Capture:
     """The channel's own notes for `reply`, for example where a form redirects to."""
 
 
+class SecretFrom(StrEnum):
+    """Whose secret it is that proves a sender."""
+
+    LEADHUB = "leadhub"
+    """Made here, to be pasted into the platform."""
+    PLATFORM = "platform"
+    """Made there, to be told to the source."""
+    NOBODY = "nobody"
+    """No secret of the source proves anything; or the platform can show none, and its address is all that protects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """How a person connects a source of a channel."""
+
+    title: str
+    """The channel as people know it."""
+    secret: SecretFrom
+    steps: tuple[str, ...]
+    """What to do at the other side, in its own words; `{url}` and `{secret}` are to be filled in."""
+
+    def filled(self, *, url: str, secret: str) -> tuple[str, ...]:
+        """Return the steps for one source."""
+        return tuple(step.replace("{url}", url).replace("{secret}", secret) for step in self.steps)
+
+
 class Channel(Protocol):
     """One kind of sender."""
 
-    name: str
-    """The path segment and the source's `channel`."""
-    needs_scope: str | None
-    """The API key scope that a caller must hold, or None when the channel verifies by itself."""
+    @property
+    def name(self) -> str:
+        """The path segment and the source's `channel`."""
+
+    @property
+    def needs_scope(self) -> str | None:
+        """The API key scope that a caller must hold, or None when the channel verifies by itself."""
+
+    @property
+    def guide(self) -> Guide:
+        """How a source of this channel is connected."""
+
+    def check_secret(self, secret: str) -> None:
+        """Refuse a secret that could never match.
+
+        Raises:
+            ValueError: says what would be right.
+        """
 
     def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
         """Return a source's options in full, with defaults filled in.
@@ -111,6 +152,13 @@ class Channel(Protocol):
 
         Raises:
             InvalidInput, NotAuthenticated, NotAllowed, TooLarge, UnsupportedMedia: nothing is to be stored.
+        """
+
+    def preview(self, inbound: Inbound, connection: Connection) -> Capture:
+        """Unpack a POST without asking who sent it: to show what it would become. Nothing of it may be stored.
+
+        Raises:
+            InvalidInput, TooLarge, UnsupportedMedia: as `unpack`.
         """
 
     def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:

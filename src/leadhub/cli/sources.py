@@ -1,15 +1,24 @@
 """`leadhub sources`: the connections through which leads come."""
 
+import getpass
 import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from cyclopts import App
+from rich.markup import escape
 
+from leadhub.channels.protocol import Guide, SecretFrom, Unpacked
+from leadhub.channels.registry import CHANNELS, PLATFORMS
 from leadhub.cli.console import Columns, note, say, show, show_json, show_one
 from leadhub.cli.context import find
 from leadhub.cli.database import entropy, now, use
 from leadhub.cli.errors import UserError
-from leadhub.cli.options import Json, Several
+from leadhub.cli.options import Flag, Json, Several
 from leadhub.pipeline import sources
 from leadhub.resources import Resources
 from leadhub.store import sources as stored
@@ -27,18 +36,24 @@ _COLUMNS: Columns = {
 }
 
 
-@app.command
+@app.command(alias="add")
 def create(channel: str, name: str, *, key: str | None = None, option: Several = (), as_json: Json = False) -> None:
-    """Connect a source and show where its leads are to be posted.
+    """Connect a source and show its address, its secret, and what to do at the other side.
 
     Args:
-        channel: form or api.
+        channel: form, api, or a platform such as typeform; `leadhub sources channels` lists them.
         name: What people call it; leads carry it.
         key: Its part of the URL; a key that nobody can guess if not given.
         option: NAME=VALUE of the channel, such as allowed_origins=https://www.example.com; repeat it for several.
         as_json: Print JSON.
     """
     options = _options(option)
+    guide = _guide(channel)
+    key = key or sources.make_key(entropy)
+    secret = sources.make_secret(entropy) if guide.secret is SecretFrom.LEADHUB else None
+    url = _url(channel, key)
+    if channel in PLATFORMS and "webhook_url" in PLATFORMS[channel].options.model_fields:
+        options.setdefault("webhook_url", url)
 
     async def work(resources: Resources) -> Source:
         return await sources.create_source(
@@ -48,17 +63,104 @@ def create(channel: str, name: str, *, key: str | None = None, option: Several =
             name=name,
             key=key,
             options=options,
+            secrets=[secret] if secret else [],
             now=now(),
             entropy=entropy,
         )
 
     made = use(work)
-    url = f"{find().gateway_url}/in/{made.channel}/{made.key}"
     if as_json:
-        show_json({"id": made.id, "key": made.key, "url": url})
+        show_json({"id": made.id, "key": made.key, "url": url} | ({"secret": secret} if secret else {}))
         return
     say(f"[bold]{url}[/bold]")
-    note(f"Post leads there. `leadhub sources show {made.key}` shows its options.")
+    if secret:
+        say(f"secret, shown only now: [bold]{secret}[/bold]")
+    _say_steps(guide, made.key, url=url, secret=secret)
+
+
+@app.command
+def channels(*, as_json: Json = False) -> None:
+    """List the kinds of senders that can be connected.
+
+    Args:
+        as_json: Print JSON.
+    """
+    known = [_Known(name, each.guide.title, _SECRETS[each.guide.secret]) for name, each in CHANNELS.items()]
+    show(known, _CHANNEL_COLUMNS, empty="There are none.", as_json=as_json)
+
+
+@app.command
+def steps(key: str, /) -> None:
+    """Say again what to do at the other side of a source.
+
+    Args:
+        key: The source's key.
+    """
+
+    async def work(resources: Resources) -> Source:
+        return await _by_key(resources, key)
+
+    source = use(work)
+    url = _url(source.channel, source.key)
+    say(f"[bold]{url}[/bold]")
+    _say_steps(_guide(source.channel), source.key, url=url, secret=None)
+
+
+@app.command
+def secret(key: str, /, *, make: Flag = False, forget: UUID | None = None) -> None:
+    """Give a source one more secret, typed or piped in. The others stay, so that the sender can change over.
+
+    Args:
+        key: The source's key.
+        make: Make a secret and show it, instead of asking for one.
+        forget: Believe the secret with this id no longer; `leadhub sources show KEY` lists them.
+    """
+    if forget is not None:
+        _forget(key, forget)
+        return
+    text = sources.make_secret(entropy) if make else _typed_secret()
+
+    async def work(resources: Resources) -> Source:
+        source = await _by_key(resources, key)
+        return await sources.add_secret(
+            resources.sessions, resources.vault, source.id, text, now=now(), entropy=entropy
+        )
+
+    changed = use(work)
+    if make:
+        say(f"secret, shown only now: [bold]{text}[/bold]")
+    note(f"{key} has {len(changed.secrets)} live secrets; `leadhub sources secret {key} --forget ID` drops an old one.")
+
+
+@app.command
+def preview(key: str, file: Path, /, *, content_type: str = "application/json", option: Several = ()) -> None:
+    """Show what a source would make of a request, without sending or storing anything.
+
+    Args:
+        key: The source's key.
+        file: The body as the platform sends it; - for standard input.
+        content_type: What the body is.
+        option: NAME=VALUE to try instead of the source's own; repeat it for several.
+    """
+    body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    changes = _options(option)
+
+    async def work(resources: Resources) -> Sequence[Unpacked]:
+        source = await _by_key(resources, key)
+        return await sources.preview(
+            resources.sessions,
+            source.id,
+            body=body,
+            content_type=content_type,
+            headers={},
+            options={**source.options, **changes} if changes else None,
+            now=now(),
+        )
+
+    found = use(work)
+    show_json([one.content.model_dump(mode="json", exclude_defaults=True) for one in found])
+    if not found:
+        note("Nobody is in it: neither an e-mail address, nor a telephone number, nor an external_id.")
 
 
 @app.command(name="list")
@@ -90,6 +192,9 @@ def show_(key: str, /, *, as_json: Json = False) -> None:
 
     source = use(work)
     facts = {"key": source.key, "channel": source.channel, "name": source.name, "enabled": source.enabled}
+    secrets = [{"id": str(each.id), "created_at": each.created_at} for each in source.secrets]
+    facts |= {"url": _url(source.channel, source.key)}
+    facts |= {"secrets": secrets if as_json else [each["id"] for each in secrets]}
     shown = source.options if as_json else {f"  {name}": _as_text(value) for name, value in source.options.items()}
     show_one({**facts, "options": shown} if as_json else {**facts, **shown}, as_json=as_json)
 
@@ -138,6 +243,60 @@ def set_(key: str, option: tuple[str, ...], /) -> None:
 
     use(work)
     note(f"Changed {', '.join(changes)} of {key}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    channel: str
+    title: str
+    secret: str
+
+
+_SECRETS = {
+    SecretFrom.LEADHUB: "made here, pasted there",
+    SecretFrom.PLATFORM: "made there, told here",
+    SecretFrom.NOBODY: "",
+}
+_CHANNEL_COLUMNS: Columns = {
+    "channel": lambda known: known.channel,
+    "title": lambda known: known.title,
+    "secret": lambda known: known.secret,
+}
+
+
+def _guide(channel: str) -> Guide:
+    if channel not in CHANNELS:
+        raise UserError(f"There is no channel '{channel}'.", "`leadhub sources channels` lists them.")
+    return CHANNELS[channel].guide
+
+
+def _url(channel: str, key: str) -> str:
+    deployment = find()
+    return f"{(deployment.settings.public_url or deployment.gateway_url).rstrip('/')}/in/{channel}/{key}"
+
+
+def _say_steps(guide: Guide, key: str, *, url: str, secret: str | None) -> None:
+    unknown = "(its secret; `leadhub sources secret KEY --make` makes another)"
+    for number, line in enumerate(guide.filled(url=url, secret=secret or unknown), start=1):
+        say(escape(f"{number}. {line.replace('KEY', key)}"))
+
+
+def _typed_secret() -> str:
+    """Read a secret from a terminal without showing it, or from a pipe; never from the arguments, which others see."""
+    text = getpass.getpass("secret: ") if sys.stdin.isatty() else sys.stdin.readline()
+    text = text.strip()
+    if not 8 <= len(text) <= 200 or not text.isprintable():
+        raise UserError("A secret has 8 to 200 printable characters.", "Pipe it in, or let one be made with --make.")
+    return text
+
+
+def _forget(key: str, secret_id: UUID) -> None:
+    async def work(resources: Resources) -> None:
+        source = await _by_key(resources, key)
+        await sources.remove_secret(resources.sessions, source.id, secret_id, now=now())
+
+    use(work)
+    note(f"{key} believes that secret no longer.")
 
 
 def _enable(key: str, *, enabled: bool) -> None:

@@ -99,7 +99,11 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
     Raises:
         LeadHubError: nothing of it was stored.
     """
-    unpacked = target.channel.unpack(inbound, target.connection)
+    try:
+        unpacked = target.channel.unpack(inbound, target.connection)
+    except NotAuthenticated:
+        _of_channel(telemetry.FORGED, target.channel.name).inc()
+        raise
     ids = itertools.chain((request_id,), iter(gate.new_id, None))
     rows = _rows(unpacked, target.connection, inbound, ids)
     taken = await gate.inbox.put(rows)

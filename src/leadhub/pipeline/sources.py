@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadhub.channels.protocol import Channel
+from leadhub.channels.protocol import Channel, Connection, Inbound, Unpacked
 from leadhub.channels.registry import CHANNELS
 from leadhub.domain.errors import Conflict, InvalidInput
 from leadhub.domain.ids import Entropy, SourceId, uuid7
@@ -22,6 +22,7 @@ from leadhub.store.vault import Vault
 KEY = re.compile(r"[A-Za-z0-9_-]{3,64}")
 """How a source's key is spelt: it stands in a path."""
 _KEY_BYTES = 16
+_SECRET_BYTES = 24
 MAX_SECRETS = 4
 """Two rotate; twice that leaves room for a mistake. Each is tried on every request."""
 
@@ -56,11 +57,13 @@ async def create_source(
         Conflict: another source has this key.
     """
     checked = _channel(channel).validate_options(options or {})
-    key = key if key is not None else base64.urlsafe_b64encode(entropy(_KEY_BYTES)).rstrip(b"=").decode()
+    key = key if key is not None else make_key(entropy)
     if KEY.fullmatch(key) is None:
         raise InvalidInput.at("#/key", "3 to 64 letters, digits, hyphens or underscores")
     if len(secrets) > MAX_SECRETS:
         raise InvalidInput.at("#/secrets", f"at most {MAX_SECRETS}")
+    for index, secret in enumerate(secrets):
+        _check_secret(_channel(channel), secret, at=f"#/secrets/{index}")
     source = Source(
         id=SourceId(uuid7(now, entropy(10))),
         channel=channel,
@@ -120,11 +123,13 @@ async def add_secret(
 
     Raises:
         NotFound: there is no such source.
+        InvalidInput: a secret that its channel could never match.
         Conflict: it has as many as it may have.
     """
 
     async def insert() -> Source:
         source = await sources.lock_source(session, source_id, expected_version=None, now=now)
+        _check_secret(_channel(source.channel), secret, at="#/secret")
         if len(source.secrets) >= MAX_SECRETS:
             raise Conflict(f"A source has at most {MAX_SECRETS} secrets; remove one first.")
         await _add(session, vault, source_id, secret, now=now, entropy=entropy)
@@ -146,6 +151,42 @@ async def remove_secret(sessions: Sessions, source_id: SourceId, secret_id: UUID
         return await _saved(session, source, now=now)
 
 
+async def preview(
+    sessions: Sessions,
+    source_id: SourceId,
+    *,
+    body: bytes,
+    content_type: str,
+    headers: Mapping[str, str],
+    options: Mapping[str, object] | None,
+    now: datetime,
+) -> tuple[Unpacked, ...]:
+    """Return what a source would make of a payload, with its own options or with others; nothing is stored.
+
+    Raises:
+        NotFound: there is no such source.
+        InvalidInput, TooLarge, UnsupportedMedia: what the sender would be told, or options that the channel refuses.
+    """
+    async with sessions() as session:
+        source = await sources.get_source(session, source_id, now=now)
+    channel = _channel(source.channel)
+    checked = source.options if options is None else channel.validate_options(options)
+    known = {name.lower(): [value] for name, value in headers.items()} | {"content-type": [content_type]}
+    inbound = Inbound("POST", "", known, body, None, now)
+    connection = Connection(source.id, source.channel, source.name, source.key, checked)
+    return channel.preview(inbound, connection).submissions
+
+
+def make_key(entropy: Entropy) -> str:
+    """Return a key that nobody can guess."""
+    return base64.urlsafe_b64encode(entropy(_KEY_BYTES)).rstrip(b"=").decode()
+
+
+def make_secret(entropy: Entropy) -> str:
+    """Return a secret to paste into a platform: 32 letters, digits, hyphens and underscores."""
+    return base64.urlsafe_b64encode(entropy(_SECRET_BYTES)).decode()
+
+
 async def _saved(session: AsyncSession, source: Source, *, now: datetime) -> Source:
     await sources.save_source(session, _next(source, now))
     return await sources.get_source(session, source.id, now=now)
@@ -158,6 +199,13 @@ async def _add(
     sealed = vault.seal(secret.encode(), context=f"source_secret:{note.id}")
     await sources.insert_secret(session, source_id, note, sealed=sealed)
     return note
+
+
+def _check_secret(channel: Channel, secret: str, *, at: str) -> None:
+    try:
+        channel.check_secret(secret)
+    except ValueError as error:
+        raise InvalidInput.at(at, str(error)) from None
 
 
 def _next(source: Source, now: datetime) -> Source:

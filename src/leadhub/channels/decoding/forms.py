@@ -104,8 +104,12 @@ def decode_multipart(body: bytes, media: MediaType) -> FormFields:
     return _named(list(parts), media.charset)
 
 
-def flatten(document: Mapping[str, object]) -> FormFields:
+def flatten(document: Mapping[str, object], *, most: int = MAX_FIELDS) -> FormFields:
     """Return a JSON object as form fields: nested names joined by dots, numbers and booleans as text, null absent.
+
+    Args:
+        document: as decoded.
+        most: values accepted.
 
     >>> flatten({"lead": {"email": "ada@example.org", "age": 36}, "topics": ["a", "b"], "news": True, "x": None})
     {'lead.email': ['ada@example.org'], 'lead.age': ['36'], 'topics': ['a', 'b'], 'news': ['true']}
@@ -115,7 +119,7 @@ def flatten(document: Mapping[str, object]) -> FormFields:
     """
     fields: FormFields = {}
     for count, (name, text) in enumerate(_leaves("", document), start=1):
-        _refuse_many(count)
+        _refuse_many(count, most=most)
         _refuse_long(name)
         fields.setdefault(name, []).append(text)
     return fields
@@ -175,9 +179,9 @@ def _decoded(raw: _RawPairs, charset: str | None) -> list[tuple[str, str]]:
     return [(name.decode(charset, "replace"), value.decode(charset, "replace")) for name, value in raw]
 
 
-def _refuse_many(count: int) -> None:
-    if count > MAX_FIELDS:
-        raise InvalidInput.at("#", f"At most {MAX_FIELDS} fields are accepted.")
+def _refuse_many(count: int, *, most: int = MAX_FIELDS) -> None:
+    if count > most:
+        raise InvalidInput.at("#", f"At most {most} fields are accepted.")
 
 
 def _refuse_long(name: str) -> None:

@@ -12,15 +12,15 @@ from hashlib import sha256
 import orjson
 
 from leadhub.channels import cors
+from leadhub.channels.answers.names import REDIRECTS
 from leadhub.channels.contact import idempotency_key
 from leadhub.channels.decoding import FormFields, MediaType, decode_form, media_type
 from leadhub.channels.form import pages
-from leadhub.channels.form.names import REDIRECTS
 from leadhub.channels.form.options import FormOptions, redirect_host
 from leadhub.channels.form.reading import read_form
 from leadhub.channels.options import options_of, read_options
 from leadhub.channels.pointers import refused
-from leadhub.channels.protocol import Capture, Connection, Inbound, Receipt, Reply, Unpacked
+from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Receipt, Reply, SecretFrom, Unpacked
 from leadhub.domain.errors import FieldError, InvalidInput
 
 _JSON = "application/json"
@@ -33,6 +33,18 @@ class FormChannel:
 
     name = "form"
     needs_scope: str | None = None
+
+    guide = Guide(
+        "Web form",
+        SecretFrom.NOBODY,
+        (
+            'Let the form post here: <form action="{url}" method="post">',
+            "List the pages that may post by script: `leadhub sources set KEY allowed_origins=https://www.example.com`",
+        ),
+    )
+
+    def check_secret(self, secret: str) -> None:
+        """Accept any: a form in a page can keep none."""
 
     def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
         """Return the options in full."""
@@ -48,6 +60,11 @@ class FormChannel:
         """Read a form. What a person should correct comes back as a capture of nothing, to be answered with a page."""
         options = _options(connection)
         cors.require_allowed(inbound, options.allowed_origins, required=options.require_origin)
+        return self.preview(inbound, connection)
+
+    def preview(self, inbound: Inbound, connection: Connection) -> Capture:
+        """Read a form from anywhere."""
+        options = _options(connection)
         media = media_type(inbound)
         wants_page = _wants_page(inbound, media)
         try:

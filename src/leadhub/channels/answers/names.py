@@ -1,8 +1,9 @@
-"""What each name in a form stands for.
+"""What each name under which a sender puts an answer stands for.
 
 Decided once a name and not once a request: a form posts the same names all day.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,10 +14,25 @@ from leadhub.domain.normalisation.text import clean_line
 
 CUSTOM = "custom"
 IGNORE = "ignore"
+EXTERNAL_ID = "external_id"
+SUBMITTED_AT = "submitted_at"
+_CUSTOM_AS = "custom."
+_QUESTION = re.compile(
+    r"(?:(?:what(?:'s|\u2019s| is)|please enter|enter) )?(?:(?:your|my|the|ihre?|deine?|su|tu|votre|seu|sua) )?(.+?)"
+    r"[\s*:?]*",
+    re.IGNORECASE,
+)
+"""How people label a field: `Your e-mail address *`, `What's your company?`."""
 REDIRECTS = ("_redirect", "_next")
 PAGES = ("page_url", "landing_page", "referrer", "referer")
 _ATTRIBUTE = "activity_"
 """Prefix of fields that say more about the activity: `activity_asset_id`."""
+_WRAPPERS = frozenset(
+    {
+        *("answers", "attributes", "body", "contact", "customer", "data", "fields", "form_data", "lead", "payload"),
+        *("person", "properties", "submission", "subscriber", "traits", "user", "values", "visitor"),
+    }
+)
 _MACHINES = frozenset(
     {
         *REDIRECTS,
@@ -43,6 +59,8 @@ class Use(StrEnum):
     ACTIVITY = "activity"
     HONEYPOT = "honeypot"
     TEST = "test"
+    EXTERNAL_ID = "external_id"
+    SUBMITTED_AT = "submitted_at"
     NOTHING = "nothing"
 
 
@@ -84,13 +102,11 @@ class FormNames:
         if key in self._special:
             return Place(self._special[key], key, name, key)
         mapped = self._mapped.get(key)
-        if mapped == IGNORE:
-            return Place(Use.NOTHING, key, name, key)
-        if mapped is not None and mapped != CUSTOM:
-            return Place(Use.FIELD, mapped, name, key)
-        if mapped is None and (context := _context(key)) is not None:
+        if mapped is not None:
+            return Place(*_mapped(mapped, name), name, key)
+        if (context := _context(key)) is not None:
             return Place(*context, name, key)
-        field = canonical_name(name) if mapped is None else None
+        field = canonical_name(name) or canonical_name(_asked(name)) or canonical_name(_unwrapped(name))
         if field is None:
             return Place(Use.CUSTOM, clean_line(name) or "_", name, key)
         return Place(Use.FIELD, field, name, key, rank=1 if key in FIELDS else 2)
@@ -103,6 +119,53 @@ def key_of(name: str) -> str:
     'topics'
     """
     return name.removesuffix("[]").strip().lower()
+
+
+def is_target(text: str) -> bool:
+    """Whether a mapping may lead there.
+
+    >>> is_target("email"), is_target("utm_source"), is_target("custom.colour"), is_target("colour")
+    (True, True, True, False)
+    """
+    return (
+        text in {*FIELDS, CUSTOM, IGNORE, EXTERNAL_ID, SUBMITTED_AT}
+        or text.startswith(_CUSTOM_AS)
+        or is_attribution(text)
+    )
+
+
+def _asked(name: str) -> str:
+    """Return what a label asks for.
+
+    >>> _asked("What\u2019s your e-mail?"), _asked("Company:*")
+    ('e-mail', 'Company')
+    """
+    found = _QUESTION.fullmatch(name)
+    return found[1] if found else name
+
+
+def _unwrapped(name: str) -> str:
+    """Return a dotted name without the objects that only hold a person's answers.
+
+    >>> _unwrapped("data.contact.first_name"), _unwrapped("data.company.name"), _unwrapped("form.name")
+    ('first_name', 'company_name', 'form_name')
+    """
+    steps = name.split(".")
+    while len(steps) > 1 and steps[0].lower() in _WRAPPERS:
+        del steps[0]
+    return "_".join(steps)
+
+
+def _mapped(target: str, name: str) -> tuple[Use, str]:
+    if target in FIELDS:
+        return Use.FIELD, target
+    if target == IGNORE:
+        return Use.NOTHING, target
+    if target in {EXTERNAL_ID, SUBMITTED_AT}:
+        return Use(target), target
+    if is_attribution(target):
+        return Use.ATTRIBUTION, target
+    return Use.CUSTOM, clean_line(target.removeprefix(_CUSTOM_AS) if target != CUSTOM else name) or "_"
 
 
 def _context(key: str) -> tuple[Use, str] | None:

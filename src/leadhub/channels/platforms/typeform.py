@@ -1,0 +1,60 @@
+"""`typeform`: answers come by type, their questions beside them.
+
+Source: Typeform's webhooks reference, as its signature is documented: `sha256=` and the base64 HMAC of the body.
+"""
+
+from collections.abc import Iterator
+
+from leadhub.channels.digging import each, members, moment, text, texts
+from leadhub.channels.platform import Platform, Sent, Told
+from leadhub.channels.protocol import Guide, SecretFrom
+from leadhub.channels.signatures import Mac, Written
+
+_TYPES = {"email": "email", "phone_number": "phone"}
+"""Type of an answer → what it is, whatever its question says."""
+
+
+def read(sent: Sent) -> Iterator[Told]:
+    """Read one response."""
+    response = members(sent.document, "form_response")
+    if text(sent.document, "event_type") != "form_response":
+        return
+    form_id, token = text(response, "form_id"), text(response, "token")
+    told = Told(
+        key=token,
+        submitted_at=moment(response, "submitted_at"),
+        attributes={"lead_id": token, "form_id": form_id, "form_name": text(response, "definition", "title")},
+        attribution={"form_id": form_id},
+    )
+    titles = {text(field, "id"): text(field, "title") for field in each(response, "definition", "fields")}
+    for answer in each(response, "answers"):
+        kind, field = text(answer, "type"), members(answer, "field")
+        title = titles.get(text(field, "id")) or text(field, "ref") or text(field, "id")
+        told.answer(_TYPES.get(kind, title), *_values(answer, kind))
+    for name, value in members(response, "hidden").items():
+        told.answer(name, *texts(value))
+    yield told
+
+
+def _values(answer: dict[str, object], kind: str) -> list[str]:
+    if kind in {"choice", "choices"}:
+        picked = members(answer, kind)
+        return [*texts(picked, "label"), *texts(picked, "labels"), *texts(picked, "other")]
+    return texts(answer, kind)
+
+
+PLATFORM = Platform(
+    name="typeform",
+    proof=Mac(header="typeform-signature", prefix="sha256=", written=Written.BASE64),
+    read=read,
+    guide=Guide(
+        "Typeform",
+        SecretFrom.LEADHUB,
+        (
+            "In Typeform open the form, `Connect` > `Webhooks` > `Add a webhook`",
+            "Endpoint: {url}",
+            "Switch it on, then `Edit` > Secret: {secret}",
+            "`View deliveries` > `Send test request`; hidden fields named utm_source and so on become attribution",
+        ),
+    ),
+)
