@@ -72,10 +72,16 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         [submission] = await received(admin.resources.engine, source, content({"email": "ana@acme.example"}))
         await admin.process()
         delivery = (await client.get("/v1/deliveries")).json()["items"][0]
+        await received(admin.resources.engine, source, *(content({"email": f"{n}@acme.example"}) for n in "bc"))
+        await admin.process()
+        winner, loser = [one["id"] for one in (await client.get("/v1/leads")).json()["items"]][:2]
+        wish = {"lead_id": loser, "because": "She said so."}
+        merge = (await client.post(f"/v1/leads/{winner}/merge", json=wish, headers={"If-Match": "*"})).json()
     return {
         "lead_id": delivery["lead_id"],
         "submission_id": str(submission),
         "delivery_id": delivery["id"],
+        "merge_id": merge["id"],
         "source_id": form["id"],
         "secret_id": form["secrets"][0]["id"],
         "endpoint_id": endpoint["id"],

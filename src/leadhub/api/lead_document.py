@@ -115,9 +115,10 @@ class EnrolmentOut(BaseModel):
     enrolled_at: datetime
 
 
-class MergeOut(BaseModel):
+class MergedLead(BaseModel):
     """A lead that turned out to be this one."""
 
+    id: UUID = Field(description="Of the merge, to undo it.")
     loser_id: UUID = Field(description="Its id; asking for it shows this lead.")
     rule: str
     because: str
@@ -152,7 +153,7 @@ class LeadOut(BaseModel):
     disqualified_reason: str | None
     sales_decision: str | None
     submissions: int = Field(description="How many submissions it is made of.")
-    merges: list[MergeOut]
+    merges: list[MergedLead]
     timeline: Timeline
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from leadhub.api.dependencies import OpenResources, admin_router, needs
+from leadhub.api.dependencies import OpenResources, admin_router, etag, needs
 from leadhub.api.lead_document import LeadOut, lead_out
 from leadhub.api.paging import Cursors, Page, PageQuery, cursors, page
 from leadhub.api.parameters import Flag, Id, Line, Moment
@@ -170,6 +170,7 @@ async def get_lead(lead_id: Id, resources: OpenResources, response: Response) ->
         entries = await timeline(session, rows.family, most=_ENTRIES)
         number = await counts(session, rows.family)
     response.headers["Content-Location"] = f"/v1/leads/{rows.lead['id']}"
+    response.headers.update(etag(rows.lead["version"]))
     return lead_out(rows, requested_id=lead_id, entries=entries, counts=number)
 
 

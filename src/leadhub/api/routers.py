@@ -2,10 +2,22 @@
 
 from fastapi import APIRouter
 
-from leadhub.api import channels, deliveries, endpoints, keys, leads, overview, signing_secrets, sources, submissions
+from leadhub.api import (
+    channels,
+    deliveries,
+    endpoints,
+    keys,
+    leads,
+    merges,
+    overview,
+    signing_secrets,
+    sources,
+    submissions,
+)
 
 ROUTERS: list[APIRouter] = [
     leads.router,
+    merges.router,
     submissions.router,
     deliveries.router,
     overview.router,

@@ -26,7 +26,7 @@ _COMMANDS = (
     (_WATCH, "tail", "tail:tail", "Follow leads as they come and go."),
     (_WATCH, "listen", "listen:listen", "Receive webhooks on this machine, verify and print them."),
     (_WATCH, "send", "send:send", "Post sample leads."),
-    (_LEADS, "leads", "leads:app", "Read leads: who, how many points, why, where to."),
+    (_LEADS, "leads", "leads:app", "Read leads: who, how many points, why, where to; merge and part them."),
     (_LEADS, "submissions", "submissions:app", "See and replay what could not be processed."),
     (_LEADS, "deliveries", "deliveries:app", "See what was sent to whom, and how it ended."),
     (_CONNECT, "sources", "sources:app", "Connect what leads come from."),

@@ -1,16 +1,22 @@
 """`leadhub leads`: who they are, what they are worth, why, and where they went."""
 
 from typing import Any, Literal
+from uuid import UUID
 
 from cyclopts import App
 
-from leadhub.cli.console import Columns, clean, say, show, show_json
-from leadhub.cli.database import an_id, use
-from leadhub.cli.options import Json
+from leadhub.cli.console import Columns, clean, note, say, show, show_json
+from leadhub.cli.database import an_id, now, use
+from leadhub.cli.options import Flag, Json
 from leadhub.domain.ids import LeadId
-from leadhub.resources import Resources
+from leadhub.pipeline.merging import Wish, merge_leads, undo_merge
+from leadhub.pipeline.playbook import ActivePlaybook
+from leadhub.pipeline.process import Processing
+from leadhub.resources import Ids, Resources, clock
 from leadhub.store.reading import leads as reading
+from leadhub.store.reading import merges as reading_merges
 from leadhub.store.reading.leads import LeadFilter, LeadRow, LeadRows
+from leadhub.store.reading.merges import MergeFilter, MergeRow
 from leadhub.store.reading.timeline import timeline
 
 app = App(name="leads")
@@ -92,6 +98,91 @@ def show_(id_: str, /, *, as_json: Json = False) -> None:
     _print_contact(rows)
     _print_score(rows.lead)
     _print_timeline(entries)
+
+
+_ACTOR = "command line"
+_MERGES: Columns = {
+    "id": lambda row: row.id,
+    "merged": lambda row: row.merged_at,
+    "lead": lambda row: row.winner_id,
+    "was also": lambda row: row.loser_id,
+    "by": lambda row: row.actor,
+    "because": lambda row: row.because,
+    "undone": lambda row: row.undone_at,
+}
+
+
+@app.command
+def merge(winner: str, loser: str, /, *, because: str, although_not_same: Flag = False) -> None:
+    """Make one lead of two that are the same person.
+
+    Args:
+        winner: The id of the lead that stays, with its owner.
+        loser: The id of the lead that becomes part of it; the id goes on to work.
+        because: Why, for those who ask later.
+        although_not_same: Also if somebody declared that these are two people.
+    """
+    wish = Wish(
+        winner=LeadId(an_id(winner, "leads")),
+        loser=LeadId(an_id(loser, "leads")),
+        because=because,
+        actor=_ACTOR,
+        although_not_same=although_not_same,
+    )
+
+    async def work(resources: Resources) -> UUID:
+        playbook = await ActivePlaybook(resources.sessions).current(now=now())
+        merge_id = await merge_leads(_processing(resources), playbook, wish)
+        resources.deliveries_nudge()
+        return merge_id
+
+    note(f"Merged. Take it back with `leadhub leads unmerge {use(work)} --because …`.")
+
+
+@app.command
+def unmerge(merge_id: str, /, *, because: str) -> None:
+    """Part two people that were taken for one; both are judged anew.
+
+    Args:
+        merge_id: The merge's id, as `leadhub leads merges` lists it.
+        because: Why, for those who ask later.
+    """
+    undone = an_id(merge_id, "leads")
+
+    async def work(resources: Resources) -> MergeRow:
+        playbook = await ActivePlaybook(resources.sessions).current(now=now())
+        await undo_merge(_processing(resources), playbook, undone, because=because, actor=_ACTOR)
+        resources.deliveries_nudge()
+        async with resources.sessions() as session:
+            return await reading_merges.get_merge(session, undone)
+
+    done = use(work)
+    unclear = (done.undone or {}).get("unclear", [])
+    note(f"{done.loser_id} lives again beside {done.winner_id}.")
+    if unclear:
+        note(f"Could be either's and stayed: {', '.join(unclear)}.")
+
+
+@app.command
+def merges(*, lead: str | None = None, limit: int = 50, as_json: Json = False) -> None:
+    """List merges, newest first: who became part of whom, and who said so.
+
+    Args:
+        lead: Only those of the lead with this id, on either side.
+        limit: At most so many.
+        as_json: Print JSON.
+    """
+    which = MergeFilter(lead_id=LeadId(an_id(lead, "leads")) if lead else None)
+
+    async def work(resources: Resources) -> list[MergeRow]:
+        async with resources.sessions() as session:
+            return await reading_merges.list_merges(session, which, limit=limit)
+
+    show(use(work), _MERGES, empty="Nobody was merged yet.", as_json=as_json)
+
+
+def _processing(resources: Resources) -> Processing:
+    return Processing(resources.engine, new_id=Ids(), clock=clock, public_url=resources.settings.public_url.rstrip("/"))
 
 
 def _print_contact(rows: LeadRows) -> None:

@@ -21,6 +21,8 @@ class Scope(StrEnum):
     LEADS_WRITE = "leads:write"
     LEADS_READ = "leads:read"
     LEADS_EXPORT = "leads:export"
+    LEADS_MERGE = "leads:merge"
+    """Apart from writing: a website's key posts leads, and must not make two people one."""
     DELIVERIES_READ = "deliveries:read"
     DELIVERIES_WRITE = "deliveries:write"
     SOURCES_WRITE = "sources:write"

@@ -101,6 +101,19 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
             because="both have this phone number and the same last name",
         ),
     ),
+    "lead.unmerged": events.LeadUnmerged(
+        timestamp=_NOW,
+        data=events.UnmergeData(
+            lead_id=_LEAD,
+            sequence=6,
+            is_test=False,
+            merge_id=UUID("019bc0fd-89c1-7000-8000-00000000000c"),
+            winner_id=_LEAD,
+            loser_ids=[_OTHER],
+            submission_ids=events.PartedSubmissions(winner=[_SUBMISSION], losers=[_EARLIER]),
+            because="mother and daughter with one telephone",
+        ),
+    ),
     "lead.routed": events.LeadRouted(timestamp=_NOW, data=_ROUTED),
     "lead.nurtured": events.LeadNurtured(
         timestamp=_NOW,

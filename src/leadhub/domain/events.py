@@ -220,6 +220,23 @@ class MergeData(_LeadData):
     because: str
 
 
+class PartedSubmissions(_Part):
+    """Which submissions each side has, now that the merge is undone."""
+
+    winner: list[UUID]
+    losers: list[UUID]
+
+
+class UnmergeData(_LeadData):
+    """A merge was a mistake and is undone; `lead_id` is that of the lead that kept its id, `loser_ids` live again."""
+
+    merge_id: UUID
+    winner_id: UUID
+    loser_ids: list[UUID]
+    submission_ids: PartedSubmissions
+    because: str
+
+
 class RoutedData(_LeadData):
     """A lead goes to sales, with all that sales wants to know."""
 
@@ -285,6 +302,13 @@ class LeadMerged(_Event):
     data: MergeData
 
 
+class LeadUnmerged(_Event):
+    """Two leads that had become one are two people after all."""
+
+    type: Literal["lead.unmerged"] = "lead.unmerged"
+    data: UnmergeData
+
+
 class LeadRouted(_Event):
     """A lead was handed to sales: the event that a CRM subscribes to."""
 
@@ -306,16 +330,19 @@ class LeadFailed(_Event):
     data: FailureData
 
 
-EventType = Literal["lead.created", "lead.updated", "lead.merged", "lead.routed", "lead.nurtured", "lead.failed"]
+EventType = Literal[
+    "lead.created", "lead.updated", "lead.merged", "lead.unmerged", "lead.routed", "lead.nurtured", "lead.failed"
+]
 """What an endpoint can subscribe to."""
 EVENT_TYPES: Final[tuple[str, ...]] = get_args(EventType)
 
-Event = LeadCreated | LeadUpdated | LeadMerged | LeadRouted | LeadNurtured | LeadFailed
+Event = LeadCreated | LeadUpdated | LeadMerged | LeadUnmerged | LeadRouted | LeadNurtured | LeadFailed
 
 EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.created": LeadCreated,
     "lead.updated": LeadUpdated,
     "lead.merged": LeadMerged,
+    "lead.unmerged": LeadUnmerged,
     "lead.routed": LeadRouted,
     "lead.nurtured": LeadNurtured,
     "lead.failed": LeadFailed,

@@ -109,14 +109,19 @@ FIELDS: dict[str, Field] = {f.name: f for f in (*_CONTACT, *_COMPANY, *_PLACE, *
 DERIVED: dict[str, Kind] = {
     "email_domain": Kind.KEYWORD,
     "email_class": Kind.KEYWORD,
+    "company_domain": Kind.KEYWORD,
+    "seniority": Kind.KEYWORD,
+    "department": Kind.KEYWORD,
     "source": Kind.KEYWORD,
     "channel": Kind.KEYWORD,
     "sales_decision": Kind.KEYWORD,
 }
 """What LeadHub itself knows of a lead and a playbook may judge; nobody can state these.
 
-`source` is the lead's origin (`origin` if stated, for example `referral`, else the channel of its first submission);
-`sales_decision` is what the CRM answered: accepted, or rejected_ and the reason.
+`company_domain` is the company's own, from its website or the mailbox; `seniority` and `department` are what the job
+title says (see `domain.normalisation.job_title`). `source` is the lead's origin (`origin` if stated, for example
+`referral`, else the channel of its first submission); `sales_decision` is what the CRM answered: accepted, or
+rejected_ and the reason.
 """
 
 ALIASES: dict[str, str] = {alias: f.name for f in FIELDS.values() for alias in (f.name, *f.aliases)}

@@ -4,7 +4,7 @@ A lead is a fold: values, touches, consents and facts each have a rule that unit
 not care about order. So a new submission is absorbed by the same rules by which two leads become one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -91,6 +91,8 @@ class Lead:
     """What this batch brought."""
     changed: set[str] = field(default_factory=set)
     """Fields whose golden value this batch changed."""
+    inherited: dict[LeadId, list[str]] = field(default_factory=dict)
+    """Each lead that became part of this one → the decisions about it that this one took over."""
 
     @property
     def is_new(self) -> bool:
@@ -110,6 +112,7 @@ class Lead:
         """Make a submission part of this lead."""
         first = not self.arrived and self.is_new
         self.is_test = arrived.content.is_test and (first or self.is_test)
+        self.created_at = min(self.created_at, arrived.received_at)
         self._take_golden(
             candidates(
                 arrived.values,
@@ -144,10 +147,25 @@ class Lead:
         if self.team is None:
             self.team, self.owner = other.team, other.owner
             self.route, self.route_rule, self.route_because = other.route, other.route_rule, other.route_because
-        self.disqualified_reason = self.disqualified_reason or other.disqualified_reason
-        self.sales_decision = self.sales_decision or other.sales_decision
+        self.inherited[other.lead_id] = [name for name in DECIDED if not getattr(self, name) and getattr(other, name)]
+        for name in self.inherited[other.lead_id]:
+            setattr(self, name, getattr(other, name))
         other.merged_into, other.arrived, other.new_keys = self.lead_id, [], {}
         other.facts, other.keys, other.touched_facts = {}, {}, set()
+
+    def refold(self, arrivals: Iterable[Arrived]) -> None:
+        """Become what these submissions add up to, whatever it was before; decisions about the lead stay.
+
+        Its keys are left to whoever knows which of them others use, too.
+
+        Args:
+            arrivals: all submissions of the lead, at least one, in any order.
+        """
+        anew = folded(self.lead_id, arrivals)
+        self._note_changes(anew.golden)
+        for name in FOLDED:
+            setattr(self, name, getattr(anew, name))
+        self.touched_facts = set(self.facts)
 
     def share(self, key: Key) -> None:
         """Note that somebody else uses one of its keys, too."""
@@ -178,11 +196,14 @@ class Lead:
         return str(value.value) if value else None
 
     def _take_golden(self, other: Mapping[str, GoldenValue]) -> None:
-        before = self.golden
-        self.golden = fold(before, other)
-        self.changed |= {
-            name for name, value in self.golden.items() if name not in before or before[name].value != value.value
-        }
+        golden = fold(self.golden, other)
+        self._note_changes(golden)
+        self.golden = golden
+
+    def _note_changes(self, golden: Mapping[str, GoldenValue]) -> None:
+        known = {name: value.value for name, value in self.golden.items()}
+        new = {name: value.value for name, value in golden.items()}
+        self.changed |= {name for name in known.keys() | new.keys() if known.get(name) != new.get(name)}
 
     def _count(self, fact: Fact) -> None:
         key: FactKey = (fact.type, tuple(sorted(fact.attributes.items())))
@@ -199,6 +220,30 @@ class Lead:
             for purpose, channels in self.consents.items()
             for channel, state in channels.items()
         ]
+
+
+FOLDED = (
+    "is_test", "created_at", "last_activity_at", "golden", "custom", "attribution", "consents", "facts",
+)  # fmt: skip
+"""What of a lead follows from its submissions alone; all else was decided about it."""
+
+
+DECIDED = ("disqualified_reason", "sales_decision")
+"""What people decided about a lead; a lead that has no such decision takes over that of one it is united with."""
+
+
+def folded(lead_id: LeadId, arrivals: Iterable[Arrived]) -> Lead:
+    """Return what submissions add up to from scratch; in which order or portions they once came makes no difference.
+
+    Args:
+        lead_id: of the lead.
+        arrivals: at least one, in any order.
+    """
+    in_order = sorted(arrivals, key=lambda arrived: (arrived.received_at, arrived.submission_id))
+    lead = Lead(lead_id, created_at=in_order[0].received_at)
+    for arrived in in_order:
+        lead.absorb(arrived)
+    return lead
 
 
 def _counters(fact: Fact) -> tuple[int, datetime, datetime]:

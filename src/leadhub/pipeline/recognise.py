@@ -39,7 +39,7 @@ class MergeOf:
 
     winner: LeadId
     loser: LeadId
-    submission_id: SubmissionId
+    submission_id: SubmissionId | None
     rule: str
     because: str
     versions: dict[str, int]

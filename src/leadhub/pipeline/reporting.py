@@ -1,17 +1,30 @@
 """Tell subscribers what a batch changed: one event a change, in the order in which it happened to the lead."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from leadhub.domain import events
-from leadhub.domain.ids import EventId, SubmissionId
+from leadhub.domain.ids import EventId, LeadId, SubmissionId
 from leadhub.domain.lead import Lead
 from leadhub.domain.model import Stage, Temperature
+from leadhub.domain.unmerging import Parting
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import MergeOf, NewId
 from leadhub.store.events import NewEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmerged:
+    """A merge that was undone, as subscribers are told."""
+
+    merge_id: UUID
+    winner: LeadId
+    loser: LeadId
+    parting: Parting
+    because: str
 
 
 def report(
@@ -21,6 +34,8 @@ def report(
     public_url: str,
     new_id: NewId,
     now: datetime,
+    winner_had: Sequence[UUID] | None = None,
+    unmerged: Unmerged | None = None,
 ) -> list[NewEvent]:
     """Return a judged lead's events; each takes the lead's next sequence number.
 
@@ -30,9 +45,14 @@ def report(
         public_url: base of absolute links, or empty for relative ones.
         new_id: makes a UUIDv7.
         now: when all this happened.
+        winner_had: the winner's submissions before a merge; what this batch brought if not given.
+        unmerged: the merge that was undone, told once, of the lead that kept its id.
     """
     lead, described = judgement.lead, _described(judgement)
-    made = [_merged(lead, merge, members) for merge, members in merges]
+    mine = [arrived.submission_id for arrived in lead.arrived] if winner_had is None else list(winner_had)
+    made = [_merged(merge, mine, members) for merge, members in merges]
+    if unmerged is not None:
+        made.append(_unmerged(unmerged))
     made.append((events.LeadCreated if lead.version == 1 else events.LeadUpdated, described | _change(judgement)))
     if judgement.goes_to_sales:
         made.append((events.LeadRouted, described | _routed(judgement, public_url)))
@@ -62,14 +82,23 @@ def _numbered(lead: Lead, model: Any, data: dict[str, Any], *, new_id: NewId, no
 Made = tuple[Any, dict[str, Any]]
 
 
-def _merged(lead: Lead, merge: MergeOf, members: Sequence[UUID]) -> Made:
-    mine = [arrived.submission_id for arrived in lead.arrived]
+def _merged(merge: MergeOf, mine: Sequence[UUID], members: Sequence[UUID]) -> Made:
     return events.LeadMerged, {
         "winner_id": merge.winner,
         "loser_ids": [merge.loser],
-        "submission_ids": {"winner": mine, "losers": list(members)},
+        "submission_ids": {"winner": list(mine), "losers": list(members)},
         "rule": merge.rule,
         "because": merge.because,
+    }
+
+
+def _unmerged(unmerged: Unmerged) -> Made:
+    return events.LeadUnmerged, {
+        "merge_id": unmerged.merge_id,
+        "winner_id": unmerged.winner,
+        "loser_ids": [unmerged.loser],
+        "submission_ids": {"winner": list(unmerged.parting.stay), "losers": list(unmerged.parting.back)},
+        "because": unmerged.because,
     }
 
 

@@ -14,13 +14,16 @@ import orjson
 from leadhub.domain.lead import Arrived, Lead
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import MergeOf, NewId, Recognised
-from leadhub.store import leads
+from leadhub.store import leads, merges
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
 
+BY_ITSELF = "leadhub"
+"""The actor of what LeadHub decides by itself."""
+
 
 async def merge(
-    connection: Connection, batch: Recognised, *, new_id: NewId, now: datetime
+    connection: Connection, batch: Recognised, *, new_id: NewId, now: datetime, actor: str = BY_ITSELF
 ) -> list[tuple[MergeOf, list[UUID]]]:
     """Move what merged leads had to their winners, and mark keys that turned out to be shared.
 
@@ -29,7 +32,7 @@ async def merge(
     moved = [
         (
             merge,
-            await leads.merge(
+            await merges.merge(
                 connection,
                 merge_id=new_id(),
                 winner=merge.winner,
@@ -38,6 +41,8 @@ async def merge(
                 rule=merge.rule,
                 because=merge.because,
                 versions=merge.versions,
+                inherited=batch.leads[merge.winner].inherited.get(merge.loser, ()),
+                actor=actor,
                 now=now,
             ),
         )
@@ -56,7 +61,7 @@ def add_leads(changes: Changes, batch: Recognised, judgements: Sequence[Judgemen
     changes.leads = [lead_row(lead, by_id.get(lead.lead_id), now) for lead in changed]
     changes.memberships = [_membership(batch, lead, one, now) for lead in touched for one in lead.arrived]
     changes.keys = [row for lead in touched for row in _key_rows(lead)]
-    changes.facts = [row for lead in touched for row in _fact_rows(lead)]
+    changes.facts = [row for lead in touched for row in fact_rows(lead)]
     changes.activities = [row for one in arrived for row in _activity_rows(one)]
     changes.consents = [row for one in arrived for row in _consent_rows(one)]
     changes.done = [one.submission_id for one in arrived]
@@ -86,7 +91,8 @@ def _key_rows(lead: Lead) -> list[dict[str, Any]]:
     ]
 
 
-def _fact_rows(lead: Lead) -> list[dict[str, Any]]:
+def fact_rows(lead: Lead) -> list[dict[str, Any]]:
+    """Return the counters of a lead that changed, as their rows."""
     return [
         {
             "lead_id": lead.lead_id,

@@ -240,9 +240,30 @@ class Merge(Base):
     rule: Mapped[str]
     because: Mapped[str]
     moved: Mapped[dict[str, Any]]
-    """{"submissions": [...], "keys": [[kind, value], ...], "versions": {...}}."""
+    """{"submissions": [...], "keys": [[kind, value], ...], "versions": {...}, "redirected": [...],
+    "inherited": [...]}: what undoing it takes back."""
+    actor: Mapped[str]
+    """Who did it: `leadhub`, `command line`, or `key:` and an API key's id."""
     merged_at: Mapped[datetime]
     undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str | None]
+    undone_because: Mapped[str | None]
+    undone: Mapped[dict[str, Any] | None]
+    """{"submissions": [...], "unclear": [...]}: what went back, and what came later and could be either side's."""
+
+
+class NotSame(Base):
+    """Two submissions that are not of one person, whatever they share: no path joins their leads again."""
+
+    __tablename__ = "not_same"
+    __table_args__ = (CheckConstraint("one < other", name="order"),)
+
+    one: Mapped[UUID] = mapped_column(primary_key=True)
+    """Submissions, not leads: memberships move, and a declaration moves with them."""
+    other: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+    because: Mapped[str]
+    actor: Mapped[str]
+    declared_at: Mapped[datetime]
 
 
 class Activity(Base):

@@ -3,24 +3,33 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from leadhub.domain.normalisation import (
+    Address,
     Company,
     Email,
+    JobTitle,
     PersonName,
     Phone,
     Refused,
     amount,
+    company_domain,
+    comparable_address,
     employees,
+    hashed_forms,
     identifier,
     months,
     normalise_company,
     normalise_country,
     normalise_email,
+    normalise_language,
     normalise_name,
     normalise_phone,
+    normalise_postcode,
+    normalise_title,
     normalise_url,
 )
 
@@ -56,11 +65,46 @@ def _phone_kind(text: str, context: str) -> str | Refused:
     return phone if isinstance(phone, Refused) else phone.kind.value
 
 
+def _phones(text: str, context: str) -> str | Refused:
+    phone = normalise_phone(text, [c for c in context.split("+") if c])
+    return phone if isinstance(phone, Refused) else "|".join((phone.e164, *phone.others))
+
+
+def _hashes(text: str) -> str | Refused:
+    mail = normalise_email(text)
+    return mail if isinstance(mail, Refused) else "|".join(digest[:8] for digest in hashed_forms(mail))
+
+
+def _title(title: JobTitle | Refused) -> str | Refused:
+    return title if isinstance(title, Refused) else f"{title.seniority}|{title.department}"
+
+
+def _website(text: str) -> str | Refused:
+    address = normalise_url(text)
+    return address if isinstance(address, Refused) else str(company_domain(urlsplit(address).hostname or ""))
+
+
+def _address(address: Address | None) -> str:
+    return "None" if address is None else f"{address.street}|{address.number}|{address.postcode}|{address.city}"
+
+
+def _building(text: str, context: str) -> str:
+    street, postcode, city = (*text.split(" // "), "", "")[:3]
+    return _address(comparable_address(street, postcode, city, context or None))
+
+
 READERS: dict[str, Callable[[str, str], str | float | Refused]] = {
     "email": lambda text, _: _email(normalise_email(text), "key"),
     "email_class": lambda text, _: _email(normalise_email(text), "email_class"),
     "phone": lambda text, context: _phone(normalise_phone(text, [c for c in context.split("+") if c])),
     "phone_kind": _phone_kind,
+    "phones": _phones,
+    "email_sha256": lambda text, _: _hashes(text),
+    "title": lambda text, _: _title(normalise_title(text)),
+    "language": lambda text, _: normalise_language(text),
+    "company_domain": lambda text, _: _website(text),
+    "address": _building,
+    "postcode": lambda text, context: normalise_postcode(text, context or None),
     "name": lambda text, context: _name(normalise_name(full=text, country=context or None)),
     "name_parts": _name_parts,
     "company": lambda text, _: _company(normalise_company(text)),

@@ -9,14 +9,18 @@ from leadhub.domain.normalisation import (
     amount,
     clean_block,
     clean_line,
+    comparable_address,
     employees,
     fold,
     months,
     normalise_company,
     normalise_country,
     normalise_email,
+    normalise_language,
     normalise_name,
     normalise_phone,
+    normalise_postcode,
+    normalise_title,
     normalise_url,
 )
 
@@ -32,7 +36,11 @@ READERS: list[Callable[[str], object]] = [
     normalise_country,
     normalise_email,
     lambda text: normalise_name(full=text, first=text),
+    lambda text: comparable_address(text, text, text),
+    normalise_language,
     normalise_phone,
+    normalise_postcode,
+    normalise_title,
     normalise_url,
 ]
 

@@ -50,6 +50,7 @@ def test_a_lead_becomes_canonical_values() -> None:
         "buying_role": "decision_maker",
         "industry": "financial services",
         "website": "https://navy-works.com",
+        "company_domain": "navy-works.com",
         "message": "Hello,\n  call me",
     }
     assert keys(lead) == [("email", "gracehopper@gmail.com"), ("phone", "+12125550142")]
@@ -154,7 +155,7 @@ def test_a_language_is_written_as_a_tag() -> None:
         "de",
         "en-US",
         "zh-Hant-TW",
-        "Deutsch",
+        "de",
     ]
 
 
@@ -164,3 +165,40 @@ def test_the_outcome_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         lead.values["email"] = "x"  # type: ignore[index] # what the test is about
     assert lead.identity_keys[0] == IdentityKey("email", "grace@navy-works.com")
+
+
+def test_a_job_title_says_rank_and_department() -> None:
+    values = normalise({"job_title": "Head of Marketing"}).values
+
+    assert (values["seniority"], values["department"]) == ("director", "marketing")
+
+
+def test_the_company_domain_is_that_of_the_website_else_of_the_mailbox() -> None:
+    def domain_of(**fields: str) -> object:
+        return normalise(fields).values.get("company_domain")
+
+    assert domain_of(email="ada@mail.firm.example", website="www.group.example") == "group.example"
+    assert domain_of(email="info@mail.firm.example") == "firm.example"
+    assert domain_of(email="ada@gmail.com", website="linkedin.com/in/ada") is None
+
+
+def test_an_address_that_arrives_hashed_is_a_key_and_no_mailbox() -> None:
+    lead = normalise({"email": " " + "0A" * 32})
+
+    assert [(key.kind, key.value) for key in lead.identity_keys] == [("email:sha256", "0a" * 32)]
+    assert dict(lead.values) == dict(lead.refused) == {}
+
+
+def test_each_number_of_a_field_is_a_key() -> None:
+    lead = normalise({"phone": "030 901820 / 0151 23456789"}, default_country="DE")
+
+    assert [key.value for key in lead.identity_keys] == ["+4930901820", "+4915123456789"]
+    assert lead.values["phone"] == "+4930901820"
+
+
+def test_a_postcode_is_written_as_the_country_of_the_lead_does() -> None:
+    lead = normalise({"street": "12 High St", "postal_code": "sw1a1aa", "city": "London", "country": "UK"})
+
+    assert lead.values["postal_code"] == "SW1A 1AA"
+    assert lead.address is not None
+    assert (lead.address.street, lead.address.number) == ("high street", "12")

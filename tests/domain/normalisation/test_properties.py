@@ -10,12 +10,16 @@ from leadhub.domain.normalisation import (
     Refused,
     clean_block,
     clean_line,
+    comparable_address,
     fold,
     identifier,
     normalise,
     normalise_company,
     normalise_country,
     normalise_email,
+    normalise_language,
+    normalise_postcode,
+    normalise_title,
     normalise_url,
 )
 from leadhub.domain.normalisation import email as email_module
@@ -277,3 +281,38 @@ def test_every_country_code_is_known() -> None:
     assert len(alpha2 - {"XK"}) == 249
     assert sum(len(code) == 3 for code in CODES) == 250
     assert all(normalise_country(code.lower()) == country for code, country in CODES.items())
+
+
+@given(TEXTS, COUNTRIES)
+def test_a_postcode_written_twice_is_written_once(text: str, country: str | None) -> None:
+    once = normalise_postcode(text, country)
+
+    assert normalise_postcode(once, country) == once
+    assert len(once) <= 3 * len(text) + 2
+
+
+@given(TEXTS)
+def test_a_language_is_a_tag_of_itself(text: str) -> None:
+    tag = normalise_language(text)
+
+    assert isinstance(tag, Refused) or normalise_language(tag) == tag
+
+
+@given(TEXTS)
+def test_a_title_says_the_same_in_capitals(text: str) -> None:
+    title = normalise_title(text)
+
+    if not isinstance(title, Refused) and text.isascii():
+        shouted = normalise_title(title.name.upper())
+        assert not isinstance(shouted, Refused)
+        assert (shouted.seniority, shouted.department) == (title.seniority, title.department)
+
+
+@given(TEXTS, TEXTS, TEXTS, COUNTRIES)
+def test_a_comparable_address_is_bounded(street: str, code: str, city: str, country: str | None) -> None:
+    address = comparable_address(street, code, city, country)
+
+    if address is not None:
+        assert address.street
+        assert address.postcode or address.city
+        assert len(address.street) <= 60 * len(street)

@@ -12,17 +12,21 @@ Own cleaning comes first, then the library that knows the rules of the world (em
 libraries alone do not make keys: they keep the case of a mailbox, know no provider's aliases and refuse a `mailto:`.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
+from urllib.parse import urlsplit
 
 from leadhub.domain.fields import FIELDS, Kind
 from leadhub.domain.model import FieldValue
+from leadhub.domain.normalisation.address import Address, comparable_address, normalise_postcode
 from leadhub.domain.normalisation.company import Company, normalise_company
 from leadhub.domain.normalisation.country import normalise_country
-from leadhub.domain.normalisation.email import Email, EmailClass, normalise_email
+from leadhub.domain.normalisation.domain_name import company_domain, registrable_domain
+from leadhub.domain.normalisation.email import Email, EmailClass, hashed_email, hashed_forms, normalise_email
+from leadhub.domain.normalisation.job_title import JobTitle, normalise_title
+from leadhub.domain.normalisation.language import normalise_language
 from leadhub.domain.normalisation.number import amount, employees, months
 from leadhub.domain.normalisation.numbering_plan import PhoneKind
 from leadhub.domain.normalisation.person_name import PersonName, normalise_name, refusal_of
@@ -33,10 +37,12 @@ from leadhub.domain.normalisation.url import normalise_url
 
 __all__ = [
     "VERSION",
+    "Address",
     "Company",
     "Email",
     "EmailClass",
     "IdentityKey",
+    "JobTitle",
     "Normalised",
     "PersonName",
     "Phone",
@@ -46,20 +52,28 @@ __all__ = [
     "amount",
     "clean_block",
     "clean_line",
+    "company_domain",
+    "comparable_address",
     "employees",
     "fold",
+    "hashed_email",
+    "hashed_forms",
     "identifier",
     "months",
     "normalise",
     "normalise_company",
     "normalise_country",
     "normalise_email",
+    "normalise_language",
     "normalise_name",
     "normalise_phone",
+    "normalise_postcode",
+    "normalise_title",
     "normalise_url",
+    "registrable_domain",
 ]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a rule changes what a stored value would become, so that a stored submission can say who read it."""
 
 _IDENTIFYING = frozenset({EmailClass.FREE, EmailClass.BUSINESS})
@@ -68,8 +82,6 @@ _BLOCKS = frozenset(
     {"message", "need", "challenges", "success_metrics", "decision_criteria", "decision_process", "pain"}
 )
 """Fields of several lines."""
-
-_LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?", re.IGNORECASE | re.ASCII)
 
 Value = FieldValue | Refused
 
@@ -82,7 +94,7 @@ class IdentityKey:
     'phone'
     """
 
-    kind: Literal["email", "phone"]
+    kind: Literal["email", "email:sha256", "phone"]
     value: str
 
 
@@ -91,11 +103,11 @@ class Normalised:
     """A submission's fields in canonical form; the text as sent stays with the caller."""
 
     values: Mapping[str, FieldValue]
-    """Canonical field name → value; also the derived `email_domain` and `email_class`."""
+    """Canonical field name → value; also those that are derived: `email_domain`, `seniority`, …"""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Field name → `Reason` code: {"email": "no_dot_in_domain"}."""
     identity_keys: tuple[IdentityKey, ...] = ()
-    """E-mail before phone; never a role, placeholder or disposable mailbox."""
+    """E-mail before phone; never a role, placeholder or disposable mailbox. Every number of a field that lists some."""
     phone_extension: str | None = None
     phone_kind: PhoneKind | None = None
     """A landline is soon shared by a household or a company."""
@@ -103,6 +115,8 @@ class Normalised:
     """`Jr.`, `III`: tells father and son apart."""
     company_keys: tuple[str, ...] = ()
     """Two spellings of one company share one of these."""
+    address: Address | None = None
+    """The building, in comparable form."""
 
 
 def normalise(fields: Mapping[str, str], *, default_country: str | None = None) -> Normalised:
@@ -123,14 +137,15 @@ def normalise(fields: Mapping[str, str], *, default_country: str | None = None) 
     email_domain = draft.read_email()
     draft.read_phone(country, default_country, email_domain)
     draft.read_name(country)
-    draft.read_company()
+    draft.read_job(email_domain)
+    draft.read_address(country)
     return draft.finished()
 
 
 class _Draft:
     """Collects one lead's values while the fields are read in the order in which they need each other."""
 
-    __slots__ = ("company", "keys", "name", "phone", "refused", "sent", "values")
+    __slots__ = ("address", "company", "keys", "name", "phone", "refused", "sent", "values")
 
     def __init__(self, sent: Mapping[str, str]) -> None:
         self.sent = sent
@@ -140,6 +155,7 @@ class _Draft:
         self.phone: Phone | None = None
         self.name: PersonName | None = None
         self.company: Company | None = None
+        self.address: Address | None = None
 
     def refuse(self, field_name: str, reason: Reason) -> None:
         """Note a refusal; a blank field is absent, not wrong."""
@@ -167,6 +183,9 @@ class _Draft:
         text = self.sent.get("email", "")
         if not text:
             return ""
+        if (digest := hashed_email(text)) is not None:
+            self.keys.append(IdentityKey("email:sha256", digest))
+            return ""
         mail = normalise_email(text)
         if isinstance(mail, Refused):
             self.refuse("email", mail.reason)
@@ -190,7 +209,7 @@ class _Draft:
             return
         self.phone = phone
         self.values["phone"] = phone.e164
-        self.keys.append(IdentityKey("phone", phone.e164))
+        self.keys += [IdentityKey("phone", number) for number in (phone.e164, *phone.others)]
 
     def read_name(self, country: str | None) -> None:
         """Read the name: parts that were not sent are derived from the full name, sent ones are kept."""
@@ -207,17 +226,35 @@ class _Draft:
             if text and field_name not in self.values and (reason := refusal_of(text, beside)) is not None:
                 self.refuse(field_name, reason)
 
-    def read_company(self) -> None:
-        """Read the company."""
-        text = self.sent.get("company", "")
-        if not text:
-            return
-        company = normalise_company(text)
-        if isinstance(company, Refused):
-            self.refuse("company", company.reason)
-            return
-        self.company = company
-        self.values["company"] = company.name
+    def read_job(self, email_domain: str) -> None:
+        """Read company and job title, and what they and the addresses say of the job."""
+        if text := self.sent.get("company", ""):
+            company = normalise_company(text)
+            if isinstance(company, Refused):
+                self.refuse("company", company.reason)
+            else:
+                self.company = company
+                self.values["company"] = company.name
+        if text := self.sent.get("job_title", ""):
+            title = normalise_title(text)
+            if isinstance(title, Refused):
+                self.refuse("job_title", title.reason)
+            else:
+                said = {"job_title": title.name, "seniority": title.seniority, "department": title.department}
+                self.values |= {name: value for name, value in said.items() if value}
+        website = self.values.get("website")
+        host = urlsplit(website).hostname or "" if isinstance(website, str) else ""
+        for name in (host, email_domain):
+            if name and (domain := company_domain(name)):
+                self.values.setdefault("company_domain", domain)
+
+    def read_address(self, country: str | None) -> None:
+        """Write the postcode as the country does, and make the address comparable."""
+        street, code, city = (str(self.values.get(name, "")) for name in ("street", "postal_code", "city"))
+        if code:
+            code = self.values["postal_code"] = normalise_postcode(code, country)
+        if street:
+            self.address = comparable_address(street, code, city, country)
 
     def finished(self) -> Normalised:
         """Return the collected values, read-only."""
@@ -229,25 +266,13 @@ class _Draft:
             phone_kind=self.phone.kind if self.phone else None,
             name_suffix=self.name.suffix or None if self.name else None,
             company_keys=self.company.keys if self.company else (),
+            address=self.address,
         )
 
 
 def _industry(text: str) -> Value:
     """Keep the words of an industry as playbooks list them: `financial services`."""
     return clean_line(text).lower()
-
-
-def _language(text: str) -> Value:
-    """Write a language tag in its usual case; what is none stays text. Source: BCP 47 §2.1.1.
-
-    >>> _language("EN_us"), _language("Deutsch")
-    ('en-US', 'Deutsch')
-    """
-    tag = clean_line(text)
-    if _LANGUAGE_TAG.fullmatch(tag) is None:
-        return tag
-    language, *rest = tag.replace("_", "-").split("-")
-    return "-".join([language.lower(), *(part.upper() if len(part) < 4 else part.title() for part in rest)])
 
 
 def _reader(name: str, kind: Kind) -> Callable[[str], Value]:
@@ -264,10 +289,10 @@ def _reader(name: str, kind: Kind) -> Callable[[str], Value]:
     return by_kind.get(kind, clean_block if name in _BLOCKS else clean_line)
 
 
-_OWN_READERS: dict[str, Callable[[str], Value]] = {"industry": _industry, "language": _language}
+_OWN_READERS: dict[str, Callable[[str], Value]] = {"industry": _industry, "language": normalise_language}
 _READERS: dict[str, tuple[Callable[[str], Value], int]] = {
     name: (_reader(name, spec.kind), spec.limit)
     for name, spec in FIELDS.items()
-    if spec.kind not in {Kind.EMAIL, Kind.PHONE} and name not in {*_NAMES, "company"}
+    if spec.kind not in {Kind.EMAIL, Kind.PHONE} and name not in {*_NAMES, "company", "job_title"}
 }
 """Fields that stand alone: how each is read, and how long it may become."""

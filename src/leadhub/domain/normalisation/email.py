@@ -9,6 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -72,6 +73,33 @@ def normalise_email(raw: str) -> Email | Refused:
     """
     plain = _read_plain(raw)
     return plain if plain is not None else _read_any(raw)
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def hashed_email(raw: str) -> str | None:
+    """Return the SHA-256 of an address that arrives hashed, in lower case, or None for anything else.
+
+    >>> hashed_email(" " + "AB" * 32)[:4], hashed_email("ada@example.org")
+    ('abab', None)
+    """
+    text = raw.strip().lower()
+    return text if _SHA256.fullmatch(text) else None
+
+
+def hashed_forms(mail: Email) -> tuple[str, ...]:
+    """Return the SHA-256 forms under which partners know an address, each once, as lower-case hexadecimal.
+
+    As written in lower case (Meta, Snap); at Gmail without dots (Google); of the mailbox's key.
+
+    >>> len(hashed_forms(normalise_email("ada@example.org"))), len(hashed_forms(normalise_email("a.da+x@gmail.com")))
+    (1, 3)
+    """
+    local, _, domain = mail.address.partition("@")
+    undotted = local.replace(".", "") if domain in {"gmail.com", "googlemail.com"} else local
+    forms = (mail.address, f"{undotted}@{domain}", mail.key)
+    return tuple(dict.fromkeys(sha256(form.encode()).hexdigest() for form in forms))
 
 
 def _read_plain(raw: str) -> Email | None:

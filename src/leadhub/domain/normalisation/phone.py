@@ -71,6 +71,8 @@ class Phone:
     country: str | None
     """Alpha-2 of the plan, or None for a number of no country (+800)."""
     kind: PhoneKind
+    others: tuple[str, ...] = ()
+    """Further numbers in the same field, in E.164."""
 
 
 def normalise_phone(raw: str, default_countries: Sequence[str] = ()) -> Phone | Refused:
@@ -139,12 +141,12 @@ def _read_any(raw: str, countries: Sequence[str]) -> Phone | Refused:
     digits = _NOT_DIGIT.sub("", text)
     if (hopeless := _hopeless(text, digits)) is not None:
         return Refused(hopeless)
-    number = next((valid for part in _parts(text) if (valid := _first_valid(part, countries))), None)
-    if number is None:
+    valid = [number for part in _parts(text) if (number := _first_valid(part, countries))]
+    if not valid:
         return Refused(_why(text, digits, countries))
-    if _is_made_up(phonenumbers.national_significant_number(number)):
+    if _is_made_up(phonenumbers.national_significant_number(valid[0])):
         return Refused(Reason.PLACEHOLDER)
-    return _described(raw, number)
+    return _described(raw, *valid)
 
 
 def _hopeless(text: str, digits: str) -> Reason | None:
@@ -263,12 +265,18 @@ def _renewed(number: PhoneNumber | None) -> Iterator[str]:
             yield old.sub(new, e164) + (f";ext={number.extension}" if number.extension else "")
 
 
-def _described(raw: str, number: PhoneNumber) -> Phone:
-    """Add country and kind to a valid number."""
+def _described(raw: str, number: PhoneNumber, *others: PhoneNumber) -> Phone:
+    """Add country and kind to a valid number, and what stands beside it in the field."""
     region = phonenumbers.region_code_for_number(number)
+    e164, *further = dict.fromkeys(
+        phonenumbers.format_number(found, PhoneNumberFormat.E164)
+        for found in (number, *others)
+        if not _is_made_up(phonenumbers.national_significant_number(found))
+    )
     return Phone(
         raw=raw,
-        e164=phonenumbers.format_number(number, PhoneNumberFormat.E164),
+        e164=e164,
+        others=tuple(further),
         extension=number.extension or None,
         country=region if region and region.isalpha() else None,
         kind=_KINDS.get(phonenumbers.number_type(number), PhoneKind.UNKNOWN),

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     """Looks like a phone number, but no numbering plan assigns it."""
 
     UNKNOWN_COUNTRY = "unknown_country"
+    UNKNOWN_LANGUAGE = "unknown_language"
     AMBIGUOUS = "ambiguous"
     """Could be two things (`Korea`): asked, not guessed."""
 

@@ -206,7 +206,7 @@ def _keys(lead_id: LeadId) -> Rows:
 
 def _merges(lead_id: LeadId) -> Rows:
     return (
-        select(Merge.loser_id, Merge.rule, Merge.because, Merge.merged_at, Merge.undone_at)
+        select(Merge.id, Merge.loser_id, Merge.rule, Merge.because, Merge.merged_at, Merge.undone_at)
         .where(Merge.winner_id == lead_id)
         .order_by(Merge.merged_at.desc(), Merge.id.desc())
         .limit(_MOST_MERGES)

@@ -1,0 +1,356 @@
+"""Merging by a person's word and taking merges back, on real rows."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+from sqlalchemy import text
+from tests.support.waiting import a_source, content, received
+
+from leadhub.domain.errors import Conflict, NotFound, PreconditionFailed
+from leadhub.domain.ids import LeadId
+from leadhub.domain.playbook_loading import load, shipped
+from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
+from leadhub.pipeline.merging import Wish, merge_leads, undo_merge
+from leadhub.pipeline.process import Processing, process_due
+from leadhub.resources import Ids, Resources, clock
+
+# Three people whose names do not contradict each other: what parts them here is a person's word.
+ANA = {"email": "kim.a@acme.example", "first_name": "Kim", "last_name": "Diaz", "company": "Acme", "job_title": "CTO"}
+BEN = {"phone": "+34612345678", "first_name": "Kim", "last_name": "Ruiz", "country": "ES"}
+CLEO = {"email": "kim.c@club.example", "first_name": "Kim", "city": "Lyon"}
+
+Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
+
+
+@pytest.fixture(scope="module")
+def playbook() -> CompiledPlaybook:
+    return compile_playbook(load(shipped("guide")))
+
+
+@pytest.fixture
+def rows(resources: Resources) -> Rows:
+    async def query(sql: str, **values: Any) -> list[dict[str, Any]]:
+        async with resources.engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(text(sql), values)).mappings()]
+
+    return query
+
+
+class Desk:
+    """What a test does: let people come, merge, take back, and look."""
+
+    def __init__(self, resources: Resources, playbook: CompiledPlaybook, source: UUID, rows: Rows) -> None:
+        self.resources, self.playbook, self.source, self.rows = resources, playbook, source, rows
+        self.work = Processing(resources.engine, Ids(), clock)
+
+    async def drain(self) -> None:
+        while (await process_due(self.work, self.playbook)).claimed:
+            pass
+
+    async def comes(self, fields: dict[str, str], **rest: Any) -> LeadId:
+        """Let a submission come; return whose it is."""
+        [submission_id] = await received(self.resources.engine, self.source, content(fields, **rest))
+        await self.drain()
+        return await self.owner_of(submission_id)
+
+    async def owner_of(self, submission_id: UUID) -> LeadId:
+        [row] = await self.rows("SELECT lead_id FROM membership WHERE submission_id = :id", id=submission_id)
+        return LeadId(row["lead_id"])
+
+    async def merge(self, winner: LeadId, loser: LeadId, **rest: Any) -> UUID:
+        wish = Wish(winner=winner, loser=loser, because="the same person", actor="a test", **rest)
+        return await merge_leads(self.work, self.playbook, wish)
+
+    async def undo(self, merge_id: UUID) -> None:
+        await undo_merge(self.work, self.playbook, merge_id, because="two people", actor="a test")
+
+    async def picture(self, *leads: LeadId) -> dict[LeadId, dict[str, Any]]:
+        """All that follows from the submissions of leads, and who holds which key."""
+        return {lead: await self._one(lead) for lead in leads}
+
+    async def _one(self, lead: LeadId) -> dict[str, Any]:
+        [row] = await self.rows(
+            "SELECT golden, custom, attribution, consents, created_at, last_activity_at, is_test, merged_into, stage, "
+            "temperature, score_total, score_fit, score_engagement FROM lead WHERE id = :id",
+            id=lead,
+        )
+        facts = await self.rows(
+            "SELECT type, attributes, count, first_at, last_at FROM fact WHERE lead_id = :id", id=lead
+        )
+        keys = await self.rows("SELECT kind, value, status FROM identity_key WHERE lead_id = :id", id=lead)
+        members = await self.rows("SELECT submission_id FROM membership WHERE lead_id = :id", id=lead)
+        return row | {
+            "facts": sorted(facts, key=str),
+            "keys": sorted(keys, key=str),
+            "members": {one["submission_id"] for one in members},
+        }
+
+    async def has_no_gaps(self, lead: LeadId) -> bool:
+        numbers = [
+            row["sequence"] for row in await self.rows("SELECT sequence FROM event WHERE lead_id = :id", id=lead)
+        ]
+        [row] = await self.rows("SELECT sequence FROM lead WHERE id = :id", id=lead)
+        return sorted(numbers) == list(range(1, row["sequence"] + 1))
+
+
+@pytest.fixture
+async def desk(resources: Resources, playbook: CompiledPlaybook, rows: Rows) -> Desk:
+    return Desk(resources, playbook, await a_source(resources.engine), rows)
+
+
+async def test_a_merge_unites_two_leads_and_leaves_a_pointer(desk: Desk) -> None:
+    ana = await desk.comes(ANA, activities=["pricing_page_viewed"])
+    ben = await desk.comes(BEN, activities=["demo_requested"])
+
+    merge_id = await desk.merge(ana, ben)
+
+    seen = await desk.picture(ana, ben)
+    assert seen[ben]["merged_into"] == ana
+    assert seen[ben]["members"] == set()
+    assert {key["kind"] for key in seen[ana]["keys"]} == {"email", "phone"}
+    assert {fact["type"] for fact in seen[ana]["facts"]} == {"pricing_page_viewed", "demo_requested"}
+    [kept] = await desk.rows("SELECT * FROM merge")
+    assert (kept["id"], kept["actor"], kept["rule"]) == (merge_id, "a test", "declared the same")
+    told = await desk.rows("SELECT type, body FROM event WHERE lead_id = :id ORDER BY sequence DESC LIMIT 2", id=ana)
+    assert [row["type"] for row in told] == ["lead.updated", "lead.merged"]
+    data = orjson.loads(told[1]["body"])["data"]
+    assert (data["winner_id"], data["loser_ids"]) == (str(ana), [str(ben)])
+    assert len(data["submission_ids"]["winner"]) == len(data["submission_ids"]["losers"]) == 1
+    assert await desk.has_no_gaps(ana)
+
+
+async def test_merge_and_undo_give_both_as_they_were(desk: Desk) -> None:
+    ana = await desk.comes(ANA, activities=["pricing_page_viewed"])
+    await desk.comes(ANA | {"city": "Madrid"}, activities=["pricing_page_viewed"])
+    ben = await desk.comes(BEN, activities=["pricing_page_viewed"], consent=False)
+    before = await desk.picture(ana, ben)
+
+    await desk.undo(await desk.merge(ana, ben))
+
+    assert await desk.picture(ana, ben) == before
+    assert await desk.has_no_gaps(ana)
+    assert await desk.has_no_gaps(ben)
+
+
+async def test_an_automatic_merge_can_be_undone_and_the_tie_is_put_up_for_review(desk: Desk) -> None:
+    mail = {"email": ANA["email"]}
+    call = {"phone": BEN["phone"]}
+    older, newer = await desk.comes(mail), await desk.comes(call, activities=["demo_requested"])
+    tie = await desk.comes(mail | call)
+    [merge] = await desk.rows("SELECT * FROM merge")
+    assert tie == older
+    assert merge["actor"] == "leadhub"
+
+    await desk.undo(merge["id"])
+
+    [merge] = await desk.rows("SELECT * FROM merge")
+    assert merge["undone"]["unclear"] == [str(merge["submission_id"])]
+    assert (merge["undone_by"], merge["undone_because"]) == ("a test", "two people")
+    seen = await desk.picture(older, newer)
+    assert seen[newer]["merged_into"] is None
+    assert {(key["value"], key["status"]) for key in seen[newer]["keys"]} == {("+34612345678", "shared")}
+    assert {(key["value"], key["status"]) for key in seen[older]["keys"]} == {
+        (ANA["email"], "active"),
+        ("+34612345678", "shared"),
+    }
+
+
+async def test_what_came_in_between_goes_to_the_side_whose_keys_it_carries(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    merge_id = await desk.merge(ana, ben)
+    await desk.comes(BEN | {"last_name": "Ruiz Soto"}, activities=["webinar_attended"])
+    await desk.comes(ANA | {"job_title": "CEO"})
+
+    await desk.undo(merge_id)
+
+    seen = await desk.picture(ana, ben)
+    assert seen[ben]["golden"]["last_name"]["value"] == "Ruiz Soto"
+    assert seen[ana]["golden"]["job_title"]["value"] == "CEO"
+    assert [len(seen[lead]["members"]) for lead in (ana, ben)] == [2, 2]
+    assert "webinar_attended" in {fact["type"] for fact in seen[ben]["facts"]}
+    assert "webinar_attended" not in {fact["type"] for fact in seen[ana]["facts"]}
+
+
+async def test_undo_below_a_later_merge_takes_only_what_was_its_own(desk: Desk) -> None:
+    ana, ben, cleo = [await desk.comes(person) for person in (ANA, BEN, CLEO)]
+    before = await desk.picture(ben)
+    first = await desk.merge(ana, ben)
+    second = await desk.merge(cleo, ana)
+
+    await desk.undo(first)
+
+    seen = await desk.picture(ana, ben, cleo)
+    assert seen[ben] == before[ben]
+    assert seen[ana]["merged_into"] == cleo
+    assert len(seen[cleo]["members"]) == 2
+    assert {key["value"] for key in seen[cleo]["keys"]} == {ANA["email"], CLEO["email"]}
+
+    await desk.undo(second)
+
+    seen = await desk.picture(ana, ben, cleo)
+    assert [lead["merged_into"] for lead in seen.values()] == [None, None, None]
+    assert [len(lead["members"]) for lead in seen.values()] == [1, 1, 1]
+
+
+async def test_a_chain_of_three_points_back_as_it_is_undone(desk: Desk) -> None:
+    ana, ben, cleo = [await desk.comes(person) for person in (ANA, BEN, CLEO)]
+    before = await desk.picture(ana, ben, cleo)
+    first = await desk.merge(ana, ben)
+    joined = await desk.picture(ana, ben)
+    second = await desk.merge(cleo, ana)
+    assert (await desk.picture(ben))[ben]["merged_into"] == cleo
+
+    await desk.undo(second)
+
+    assert await desk.picture(ana, ben) == joined
+
+    await desk.undo(first)
+
+    assert await desk.picture(ana, ben, cleo) == before
+
+
+async def test_undoing_twice_is_undoing_once(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    merge_id = await desk.merge(ana, ben)
+    await desk.undo(merge_id)
+    before = await desk.picture(ana, ben)
+    events = await desk.rows("SELECT id FROM event ORDER BY id")
+
+    await desk.undo(merge_id)
+
+    assert await desk.picture(ana, ben) == before
+    assert await desk.rows("SELECT id FROM event ORDER BY id") == events
+
+
+async def test_two_undone_are_told_apart_and_not_merged_again_without_a_word(desk: Desk) -> None:
+    ana, ben, cleo = [await desk.comes(person) for person in (ANA, BEN, CLEO)]
+    await desk.undo(await desk.merge(ana, ben))
+
+    with pytest.raises(Conflict):
+        await desk.merge(ben, ana)
+    await desk.merge(cleo, ana)
+    with pytest.raises(Conflict):  # the declaration went with the submission
+        await desk.merge(cleo, ben)
+
+    await desk.merge(cleo, ben, although_not_same=True)
+    assert await desk.rows("SELECT * FROM not_same") == []
+
+
+async def test_the_lead_that_lives_again_is_routed_afresh_and_the_other_keeps_its_owner(desk: Desk) -> None:
+    hot = {"job_title": "CTO", "employees": "120", "industry": "SaaS"}
+    ana = await desk.comes(ANA)
+    ben = await desk.comes(BEN | hot, activities=["demo_requested"])
+    merge_id = await desk.merge(ana, ben)
+    [open_one] = await desk.rows("SELECT lead_id, owner FROM assignment WHERE released_at IS NULL")
+    assert open_one["lead_id"] == ana
+
+    await desk.undo(merge_id)
+
+    owners = {
+        row["lead_id"]: row["owner"]
+        for row in await desk.rows("SELECT lead_id, owner FROM assignment WHERE released_at IS NULL")
+    }
+    leads = {row["id"]: row for row in await desk.rows("SELECT * FROM lead")}
+    assert owners == {ana: open_one["owner"], ben: leads[ben]["owner"]}
+    assert leads[ben]["route"] == "sales"
+    types = [
+        row["type"] for row in await desk.rows("SELECT type FROM event WHERE lead_id = :i ORDER BY sequence", i=ben)
+    ]
+    assert types[-2:] == ["lead.updated", "lead.routed"]
+
+
+async def test_a_decision_that_was_taken_over_goes_back(desk: Desk, resources: Resources) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    async with resources.engine.begin() as connection:
+        await connection.execute(text("UPDATE lead SET sales_decision = 'accepted' WHERE id = :id"), {"id": ben})
+    merge_id = await desk.merge(ana, ben)
+    taken = {row["id"]: row["sales_decision"] for row in await desk.rows("SELECT id, sales_decision FROM lead")}
+
+    await desk.undo(merge_id)
+
+    after = {row["id"]: row["sales_decision"] for row in await desk.rows("SELECT id, sales_decision FROM lead")}
+    assert taken[ana] == "accepted"
+    assert after == {ana: None, ben: "accepted"}
+
+
+async def test_the_event_of_an_undo_names_both_sides(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    merge_id = await desk.merge(ana, ben)
+
+    await desk.undo(merge_id)
+
+    [told] = await desk.rows("SELECT body, lead_id FROM event WHERE type = 'lead.unmerged'")
+    data = orjson.loads(told["body"])["data"]
+    seen = await desk.picture(ana, ben)
+    assert told["lead_id"] == ana
+    assert (data["merge_id"], data["winner_id"], data["loser_ids"]) == (str(merge_id), str(ana), [str(ben)])
+    assert {UUID(one) for one in data["submission_ids"]["winner"]} == seen[ana]["members"]
+    assert {UUID(one) for one in data["submission_ids"]["losers"]} == seen[ben]["members"]
+
+
+async def test_a_wish_that_cannot_be_granted_says_why_and_changes_nothing(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+
+    with pytest.raises(NotFound):
+        await desk.merge(ana, LeadId(uuid4()))
+    with pytest.raises(PreconditionFailed):
+        await desk.merge(ana, ben, expected_version=7)
+    with pytest.raises(Conflict):
+        await desk.merge(ana, ana)
+    with pytest.raises(NotFound):
+        await desk.undo(uuid4())
+
+    merge_id = await desk.merge(ana, ben, expected_version=1)
+    assert await desk.merge(ana, ben) == merge_id
+    assert len(await desk.rows("SELECT * FROM merge")) == 1
+
+
+async def test_undo_while_submissions_of_both_sides_are_in_flight(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    small = Processing(desk.work.engine, desk.work.new_id, desk.work.clock, batch_rows=3)
+
+    async def drain() -> None:
+        while (await process_due(small, desk.playbook)).claimed:
+            pass
+
+    for _ in range(6):
+        merge_id = await desk.merge(ana, ben, although_not_same=True)
+        await received(desk.resources.engine, desk.source, *[content(one) for one in (ANA, BEN) * 6])
+        await asyncio.gather(desk.undo(merge_id), drain(), drain(), drain())
+        await drain()
+
+    seen = await desk.picture(ana, ben)
+    [total] = await desk.rows("SELECT count(*) AS n FROM membership")
+    assert total["n"] == 2 + 6 * 12
+    assert [len(lead["members"]) for lead in seen.values()] == [37, 37]
+    assert [sum(fact["count"] for fact in lead["facts"]) for lead in seen.values()] == [37, 37]
+    assert await desk.rows("SELECT * FROM pending_submission") == []
+    assert await desk.has_no_gaps(ana)
+    assert await desk.has_no_gaps(ben)
+
+
+async def test_what_is_folded_anew_equals_what_was_kept_step_by_step(desk: Desk) -> None:
+    people = [ANA, BEN, CLEO]
+    leads = [await desk.comes(person) for person in people]
+    for number in range(12):
+        person = people[number % 3]
+        await desk.comes(
+            person | {"message": f"word {number}", "job_title": ["CTO", "Head of Sales", "Owner"][number % 3]},
+            activities=[
+                "pricing_page_viewed",
+                {"type": "content_downloaded", "attributes": {"asset_id": str(number % 2)}},
+            ],
+            consent=[True, False, None][number % 3],
+        )
+    before = await desk.picture(*leads)
+
+    first = await desk.merge(leads[0], leads[1])
+    second = await desk.merge(leads[2], leads[0])
+    await desk.undo(first)
+    await desk.undo(second)
+
+    assert await desk.picture(*leads) == before
