@@ -1,81 +1,91 @@
-"""Is this somebody we know? The decision on exact keys, with its reasons.
+"""Is this somebody we know? Three answers: the same person, perhaps (a person is asked), or somebody new.
 
-Three kinds of key find a lead: the sender's own id for the person, a mailbox, a phone number. A key alone is enough
-as long as nothing contradicts it. The moment two people with contradicting names turn up on one key (a family's
-mailbox, a company's switchboard) the key becomes *shared*, and from then on it finds only somebody whose name agrees.
+A submission is compared with every lead that shares a key with it. Each comparison gives *evidence* in bits (see
+`matching.weights`); one bit doubles the odds. It starts below zero, since among a thousand leads one is the person at
+most, and what agrees or differs is added. Bits alone never join two leads. All three of these must hold:
 
-    external id   ── decides alone; two different ids from one source are two different people
-    e-mail        ── decides unless the first names contradict each other
-    phone         ── the same
-    shared key    ── decides only if the first names agree
+    1. proof         one hard agreement: the same mailbox, the same phone, the same address under the same name, …
+    2. no objection  nothing that a person cannot change: another first name, another generation, another id
+    3. enough bits   the sum reaches `same_from`
 
-Looking alike is not looked at here: only what is exactly equal after normalisation.
+    all three                                       → same
+    enough bits to ask, or a proof with objection   → new, and a person is asked; nothing waits for the answer
+    neither                                         → new
+
+A key is *shared* from the moment when it stands at two leads (a family's mailbox, a switchboard, a number that was
+given to somebody else). From then on it proves something only together with the full name. If a submission proves to
+be two leads at once, these two are one person, unless they contradict each other.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-
-from rapidfuzz.distance import JaroWinkler
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from leadhub.domain.ids import LeadId
-from leadhub.domain.nicknames import same_given_name
-from leadhub.domain.normalisation import fold
+from leadhub.domain.matching.evidence import Evidence, compare
+from leadhub.domain.matching.names import Likeness, Name, compare_names
+from leadhub.domain.matching.profile import Profile
+from leadhub.domain.matching.sighting import Key, Sighting
+from leadhub.domain.matching.weights import SHIPPED, Weights
+from leadhub.domain.normalisation import PhoneKind
 
+__all__ = ["Decision", "Key", "Known", "Match", "Scale", "Sighting", "decide", "examine", "why_apart"]
+
+MOST_SUBMISSIONS = 25
+"""No automatic merge makes a lead of more submissions than this: past it, something is shared that should not be."""
 MOST_KEYS_OF_A_KIND = 5
-"""No automatic merge makes a lead of more e-mails or phones than this: past it, the keys are more likely shared."""
-_ALIKE = 0.8
-"""Jaro-Winkler similarity from which two first names may be one, misspelt."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """What can find a lead: ("email", "ada@example.com"), ("phone", "+4930…"), ("external:<source>", "crm-7")."""
-
-    kind: str
-    value: str
-
-    @property
-    def is_external(self) -> bool:
-        """Whether this is a sender's own id for the person."""
-        return self.kind.startswith("external:")
+"""Nor one of more mailboxes or phones. Source: the default limits of Segment's identity resolution."""
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
-    """A person's name as far as it is known."""
+class Scale:
+    """What is the same for all comparisons of a batch."""
 
-    first: str | None = None
-    last: str | None = None
-
-
-class Agreement(StrEnum):
-    """What two names say of each other."""
-
-    AGREE = "agree"
-    UNKNOWN = "unknown"
-    CONTRADICT = "contradict"
+    weights: Weights = SHIPPED
+    bits_to_pick_one: int = 10
+    """See `matching.weights.bits_to_pick_one`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A submission as matching sees it."""
-
-    keys: tuple[Key, ...]
-    """Strongest first."""
-    name: Name
-    shared: frozenset[Key] = frozenset()
-    """Keys that many people use from the start, such as info@: they never decide without a name."""
+STANDARD = Scale()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Known:
     """A lead as matching sees it."""
 
     lead_id: LeadId
-    name: Name
-    keys: Mapping[Key, bool]
-    """Each key of the lead → whether it is shared."""
+    profile: Profile
+    keys: dict[Key, bool] = field(default_factory=dict)
+    """Those of its keys that a batch asks for → whether they are shared."""
+    apart_from: frozenset[LeadId] = frozenset()
+    """Leads of which a person, or an un-merge, said that they are somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How a submission compares with one lead."""
+
+    lead_id: LeadId
+    evidence: Evidence
+    proof: str | None
+    """The hard agreement, in words that also name the rule: `same e-mail`."""
+    objection: str | None = None
+    """Why it must not be this lead all the same."""
+    is_same: bool = False
+    is_question: bool = False
+
+    @property
+    def because(self) -> str:
+        """The verdict and its reasons in one line."""
+        bits = f"{self.evidence.bits:+g} bits"
+        if self.objection:
+            return f"{self.proof or 'no hard agreement'}, but {self.objection} ({bits})"
+        return f"{self.proof or 'no hard agreement'} ({bits})"
+
+    def document(self) -> dict[str, Any]:
+        """Return it for storing and showing; it holds no value of anybody."""
+        verdict = {"lead_id": str(self.lead_id), "proof": self.proof, "objection": self.objection}
+        return verdict | self.evidence.document()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,115 +96,191 @@ class Decision:
     """None: nobody that we know."""
     rule: str
     because: str
+    match: Match | None = None
+    """The comparison behind it: with the lead that it is, else with the one that came closest."""
     ties: tuple[LeadId, ...] = ()
-    """Further leads that the same evidence proves to be the same person: to be merged into one."""
+    """Further leads that the same submission proves to be this person: to be merged into one."""
     becomes_shared: tuple[Key, ...] = ()
-    """Keys on which two people were just seen."""
+    """Keys that now stand at two leads."""
+    question: Match | None = None
+    """A lead that it may be as well: for a person to say."""
+
+    @property
+    def answer(self) -> str:
+        """same, review or new."""
+        if self.lead_id is not None:
+            return "same"
+        return "review" if self.question else "new"
+
+    def document(self) -> dict[str, Any]:
+        """Return it for storing and showing; it holds no value of anybody."""
+        return {
+            "answer": self.answer,
+            "compared": self.match.document() if self.match else None,
+            "ties": [str(lead_id) for lead_id in self.ties],
+        }
 
 
-def decide(arrival: Arrival, known: Sequence[Known]) -> Decision:
-    """Return who an arrival is, among the leads that hold one of its keys.
+def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) -> Decision:
+    """Return who somebody is, among the leads that share a key with what was seen of them.
 
     >>> from uuid import UUID
-    >>> ada = Known(LeadId(UUID(int=1)), Name("Ada", "Byron"), {Key("email", "ada@example.com"): False})
-    >>> decide(Arrival((Key("email", "ada@example.com"),), Name("Ada", None)), [ada]).rule
-    'same e-mail'
-    >>> decide(Arrival((Key("email", "ada@example.com"),), Name("Charles", None)), [ada]).becomes_shared
-    (Key(kind='email', value='ada@example.com'),)
+    >>> from leadhub.domain.matching.profile import profile_of
+    >>> from leadhub.domain.normalisation import EmailClass
+    >>> mail = Key("email", "ada@example.com")
+    >>> def seen(first: str) -> Sighting:
+    ...     return Sighting({mail: False}, Name(first), "ada@example.com", EmailClass.BUSINESS)
+    >>> ada = Known(LeadId(UUID(int=1)), profile_of([seen("ada")]), {mail: False})
+    >>> decide(seen("ada"), [ada]).because
+    'same e-mail (+18 bits)'
+    >>> decide(seen("charles"), [ada]).question.because
+    'same e-mail, but the first names contradict each other (+4 bits)'
     """
-    found: dict[LeadId, tuple[Known, Key]] = {}
-    shared: list[Key] = []
-    for key in arrival.keys:
-        for lead in sorted((lead for lead in known if key in lead.keys), key=lambda lead: lead.lead_id):
-            if _external_ids_differ(arrival.keys, lead):
-                continue
-            agreement = compare_names(arrival.name, lead.name)
-            needs_name = lead.keys[key] or key in arrival.shared
-            if _proves(key, agreement, needs_name=needs_name):
-                found.setdefault(lead.lead_id, (lead, key))
-            elif agreement is Agreement.CONTRADICT and not needs_name:
-                shared.append(key)
-    if not found:
-        return Decision(None, "new", _nobody(arrival, shared), becomes_shared=tuple(shared))
-    (first, key), *others = found.values()
-    ties = tuple(other.lead_id for other, _ in others if not _contradict(first, other))
-    return Decision(first.lead_id, _RULES[_kind(key)], _because(key, first), ties, tuple(shared))
+    shared = {key for key, is_shared in sighting.keys.items() if is_shared}
+    shared |= {key for lead in known for key, is_shared in lead.keys.items() if is_shared}
+    matches = [examine(sighting, lead, shared, scale) for lead in known]
+    matches.sort(key=lambda match: (match.proof != _EXTERNAL, -match.evidence.bits, match.lead_id))
+    leads = {lead.lead_id: lead for lead in known}
+
+    same = [match for match in matches if match.is_same]
+    if not same:
+        question = next((match for match in matches if match.is_question), None)
+        taken = _taken(sighting, known, shared, joined=())
+        return Decision(None, "new", _nobody(matches, question), matches[0] if matches else None, (), taken, question)
+
+    best = same[0]
+    joined, conflict = [leads[best.lead_id]], None
+    for match in same[1:]:
+        if any(why_apart(lead, leads[match.lead_id]) for lead in joined):
+            conflict = conflict or match
+        else:
+            joined.append(leads[match.lead_id])
+    ties = tuple(lead.lead_id for lead in joined[1:])
+    taken = _taken(sighting, known, shared, joined=(best.lead_id, *ties))
+    return Decision(best.lead_id, best.proof or "", best.because, best, ties, taken, conflict)
 
 
-def compare_names(one: Name, other: Name) -> Agreement:
-    """Return what two names say of each other; only first names can contradict, since last names change.
-
-    >>> compare_names(Name("Bob", "Stone"), Name("Robert", "Stone")), compare_names(Name("Anna"), Name("Peter"))
-    (<Agreement.AGREE: 'agree'>, <Agreement.CONTRADICT: 'contradict'>)
-    """
-    if not one.first or not other.first:
-        return Agreement.UNKNOWN
-    a, b = fold(one.first), fold(other.first)
-    if _is_latin(a) != _is_latin(b):
-        return Agreement.UNKNOWN  # 由紀 and Yuki may well be one name; spelling cannot tell
-    if a == b or _is_initial(a, b) or same_given_name(a, b) or _first_token(a) == _first_token(b):
-        return Agreement.AGREE
-    if _swapped(one, other) or JaroWinkler.similarity(a, b) >= _ALIKE:
-        return Agreement.AGREE
-    return Agreement.CONTRADICT
-
-
-_RULES = {"external": "same external id", "email": "same e-mail", "phone": "same phone"}
-_WORDS = {"external": "the sender's own id", "email": "the e-mail address", "phone": "the phone number"}
+def examine(sighting: Sighting, lead: Known, shared: Collection[Key], scale: Scale) -> Match:
+    """Compare a submission with one lead and say what follows."""
+    evidence = compare(
+        sighting,
+        lead.profile,
+        held=lead.keys,
+        shared=shared,
+        weights=scale.weights,
+        bits_to_pick_one=scale.bits_to_pick_one,
+    )
+    if _ids_differ(sighting.keys, lead.profile):
+        return Match(lead.lead_id, evidence, None, "the sender has another id for that person")
+    if any(key.is_external and key in lead.keys for key in sighting.keys):
+        return Match(lead.lead_id, evidence, _EXTERNAL, is_same=True)
+    proof, objection, bits = _proof(sighting, lead.profile, evidence), _objection(sighting, lead.profile), evidence.bits
+    is_same = proof is not None and objection is None and bits >= scale.weights.same_from
+    is_question = not is_same and (bits >= scale.weights.ask_from or (proof is not None and objection is not None))
+    return Match(lead.lead_id, evidence, proof, objection, is_same=is_same, is_question=is_question)
 
 
-def _kind(key: Key) -> str:
-    return key.kind.partition(":")[0]
+_EXTERNAL = "same external id"
 
 
-def _proves(key: Key, agreement: Agreement, *, needs_name: bool) -> bool:
-    if key.is_external:
-        return True
-    return agreement is Agreement.AGREE if needs_name else agreement is not Agreement.CONTRADICT
+def _proof(sighting: Sighting, profile: Profile, evidence: Evidence) -> str | None:
+    """Return the strongest hard agreement, or None."""
+    email, phone, names_agree = evidence.level["e-mail"], evidence.level["phone"], evidence.name.agree
+    if email == "equal":
+        return "same e-mail"
+    if phone == "equal" and (names_agree or not _is_vague(sighting, evidence)):
+        return "same phone"
+    if email == "family" and evidence.name.first.agrees and evidence.name.last is not Likeness.CONFLICT:
+        return "same shared e-mail and name"
+    if not names_agree:
+        return None
+    proofs = (
+        (email == "shared", "same shared e-mail and name"),
+        (phone == "shared", "same shared phone and name"),
+        (evidence.level["address"] == "street", "same address and name"),
+        (email == "slip", "same name and e-mail but for a slip"),
+        (email == "handle", "same name and unusual mailbox name"),
+        (phone == "slip" and email != "differs", "same name and phone but for a digit"),
+        (_is_at_work(sighting, profile, evidence), "same name and company"),
+    )
+    return next((proof for holds, proof in proofs if holds), None)
 
 
-def _external_ids_differ(keys: Sequence[Key], lead: Known) -> bool:
-    """Two different ids from one source: the sender itself says that these are two people."""
-    theirs = {key.kind: key.value for key in lead.keys if key.is_external}
-    return any(key.is_external and theirs.get(key.kind, key.value) != key.value for key in keys)
-
-
-def _contradict(one: Known, other: Known) -> bool:
-    """Whether two leads must not become one, although one arrival carries a key of each."""
-    if compare_names(one.name, other.name) is Agreement.CONTRADICT:
-        return True
-    if _external_ids_differ(tuple(one.keys), other):
-        return True
-    united = {*one.keys, *other.keys}
-    return any(sum(key.kind == kind for key in united) > MOST_KEYS_OF_A_KIND for kind in ("email", "phone"))
-
-
-def _because(key: Key, lead: Known) -> str:
-    words = _WORDS[_kind(key)]
-    return f"{words} is this lead's; it is shared, and the names agree" if lead.keys[key] else f"{words} is this lead's"
-
-
-def _nobody(arrival: Arrival, shared: Sequence[Key]) -> str:
-    if shared:
-        return f"{_WORDS[_kind(shared[0])]} is known, but of somebody with another first name"
-    return "no lead holds one of its keys" if arrival.keys else "it carries no key that could find a lead"
-
-
-def _is_latin(name: str) -> bool:
-    return any("a" <= letter <= "z" for letter in name)
-
-
-def _first_token(name: str) -> str:
-    return name.replace("-", " ").split(" ", 1)[0]
-
-
-def _is_initial(a: str, b: str) -> bool:
-    short, long = sorted((a.rstrip("."), b.rstrip(".")), key=len)
-    return len(short) == 1 and long.startswith(short)
-
-
-def _swapped(one: Name, other: Name) -> bool:
-    """Given and family name were typed into each other's field."""
-    if not (one.first and one.last and other.first and other.last):
+def _is_vague(sighting: Sighting, evidence: Evidence) -> bool:
+    """Whether anybody of a household or company may have used this phone: no mobile, and names that do not tell."""
+    if sighting.phone_kind is PhoneKind.MOBILE:
         return False
-    return (fold(one.first), fold(one.last)) == (fold(other.last), fold(other.first))
+    return not evidence.name.first.agrees or evidence.name.last is Likeness.CONFLICT
+
+
+def _is_at_work(sighting: Sighting, profile: Profile, evidence: Evidence) -> bool:
+    """The same company, and one side lacks what could tell two namesakes there apart."""
+    lacks = not (sighting.email and sighting.phones and profile.emails and profile.phones)
+    return lacks and (evidence.level["company"] == "equal" or evidence.level["e-mail"] == "colleague")
+
+
+def _objection(sighting: Sighting, profile: Profile) -> str | None:
+    """Return why it cannot be this lead whatever agrees, or None."""
+    if _names_contradict(sighting.name, profile.names):
+        return "the first names contradict each other"
+    if _generations_differ([sighting.name], profile.names):
+        return "the generations differ"
+    for known, said in ((profile.own_mailboxes, [sighting.email]), (profile.phones, sighting.phones)):
+        if len({*known, *filter(None, said)}) > max(MOST_KEYS_OF_A_KIND, len(known)):
+            return f"it has {MOST_KEYS_OF_A_KIND} addresses or phones already"
+    return None
+
+
+def why_apart(one: Known, other: Known) -> str | None:
+    """Return why two leads must not become one, although one submission proves to be both; None if nothing speaks."""
+    a, b = one.profile, other.profile
+    mailboxes, phones = {*a.own_mailboxes, *b.own_mailboxes}, {*a.phones, *b.phones}
+    reasons = (
+        (other.lead_id in one.apart_from or one.lead_id in other.apart_from, "they were said to be different people"),
+        (
+            any(b.externals.get(kind, value) != value for kind, value in a.externals.items()),
+            "a sender has two ids for them",
+        ),
+        (any(_names_contradict(name, b.names) for name in a.names), "their first names contradict each other"),
+        (_generations_differ(a.names, b.names), "the generations differ"),
+        (a.submissions + b.submissions > MOST_SUBMISSIONS, "together they have too many submissions"),
+        (max(len(mailboxes), len(phones)) > MOST_KEYS_OF_A_KIND, "together they have too many addresses or phones"),
+    )
+    return next((reason for holds, reason in reasons if holds), None)
+
+
+def _names_contradict(name: Name, names: Mapping[Name, int]) -> bool:
+    """Whether a first name conflicts with most of a lead's; last names change, so they never do."""
+    if not name.first:
+        return False
+    known = {other: times for other, times in names.items() if other.first}
+    against = sum(times for other, times in known.items() if compare_names(name, other).first is Likeness.CONFLICT)
+    return 2 * against > sum(known.values())
+
+
+def _generations_differ(some: Collection[Name], others: Collection[Name]) -> bool:
+    one, other = ({name.suffix for name in names if name.suffix} for names in (some, others))
+    return bool(one and other) and one.isdisjoint(other)
+
+
+def _ids_differ(keys: Collection[Key], profile: Profile) -> bool:
+    """Two different ids from one source: the sender itself says that these are two people."""
+    return any(key.is_external and profile.externals.get(key.kind, key.value) != key.value for key in keys)
+
+
+def _taken(
+    sighting: Sighting, known: Sequence[Known], shared: Collection[Key], *, joined: Collection[LeadId]
+) -> tuple[Key, ...]:
+    """Return the keys that this submission will hold together with a lead that it does not belong to."""
+    others = [lead for lead in known if lead.lead_id not in joined]
+    return tuple(
+        key
+        for key in sighting.keys
+        if not key.is_external and key not in shared and any(key in lead.keys for lead in others)
+    )
+
+
+def _nobody(matches: Sequence[Match], question: Match | None) -> str:
+    if question:
+        return f"perhaps somebody we know: {question.because}"
+    return f"nobody comes close: {matches[0].because}" if matches else "nobody shares a key with it"

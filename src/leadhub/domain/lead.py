@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from leadhub.domain.deduplication import Key, Known, Name
+from leadhub.domain.deduplication import Key
 from leadhub.domain.ids import LeadId, SubmissionId
+from leadhub.domain.matching.block_keys import block_keys
+from leadhub.domain.matching.profile import Profile
+from leadhub.domain.matching.sighting import Sighting
 from leadhub.domain.model import ConsentState, Fact, FieldValue, GoldenValue, LeadView
 from leadhub.domain.submission import Content, StatedActivity
 from leadhub.domain.survivorship import candidates, fold
@@ -34,14 +37,13 @@ class Arrived:
     content: Content
     values: Mapping[str, FieldValue]
     refused: Mapping[str, str]
-    keys: Mapping[Key, bool]
-    """Each key → whether it is shared from the start (info@)."""
+    sighting: Sighting
+    """What it says of who somebody is."""
 
     @property
-    def name(self) -> Name:
-        """The person's name as this submission has it."""
-        first, last = self.values.get("first_name"), self.values.get("last_name")
-        return Name(str(first) if first else None, str(last) if last else None)
+    def keys(self) -> Mapping[Key, bool]:
+        """Each key that could find the person → whether it is shared from the start (info@)."""
+        return self.sighting.keys
 
     @property
     def acted_at(self) -> datetime:
@@ -86,6 +88,10 @@ class Lead:
     keys: dict[Key, bool] = field(default_factory=dict)
     new_keys: dict[Key, bool] = field(default_factory=dict)
     """Keys that this batch brought or saw again; a merge moves the others by itself."""
+    profile: Profile = field(default_factory=Profile)
+    """What matching knows of it."""
+    new_blocks: set[int] = field(default_factory=set)
+    """Block keys of what this batch brought."""
     touched_facts: set[FactKey] = field(default_factory=set)
     arrived: list[Arrived] = field(default_factory=list)
     """What this batch brought."""
@@ -103,10 +109,6 @@ class Lead:
     def received_at(self) -> datetime | None:
         """Receipt of the newest submission of this batch."""
         return max((arrived.received_at for arrived in self.arrived), default=None)
-
-    def known(self) -> Known:
-        """Return the lead as matching sees it."""
-        return Known(self.lead_id, Name(self._text("first_name"), self._text("last_name")), self.keys)
 
     def absorb(self, arrived: Arrived) -> None:
         """Make a submission part of this lead."""
@@ -128,6 +130,8 @@ class Lead:
             self._count(Fact(activity.type, activity.attributes, 1, at, at))
         for key, shared in arrived.keys.items():
             self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
+        self.profile.add(arrived.sighting)
+        self.new_blocks |= block_keys(arrived.sighting)
         self.arrived.append(arrived)
 
     def unite(self, other: "Lead") -> None:
@@ -143,6 +147,8 @@ class Lead:
         for key, shared in other.keys.items():
             self.keys[key] = shared or self.keys.get(key, False)
         self.new_keys |= other.new_keys
+        self.profile.unite(other.profile)
+        self.new_blocks |= other.new_blocks
         self.arrived += other.arrived
         if self.team is None:
             self.team, self.owner = other.team, other.owner
@@ -166,6 +172,7 @@ class Lead:
         for name in FOLDED:
             setattr(self, name, getattr(anew, name))
         self.touched_facts = set(self.facts)
+        self.new_blocks = anew.new_blocks
 
     def share(self, key: Key) -> None:
         """Note that somebody else uses one of its keys, too."""
@@ -190,10 +197,6 @@ class Lead:
             last_activity_at=self.last_activity_at,
             disqualified_reason=self.disqualified_reason,
         )
-
-    def _text(self, name: str) -> str | None:
-        value = self.golden.get(name)
-        return str(value.value) if value else None
 
     def _take_golden(self, other: Mapping[str, GoldenValue]) -> None:
         golden = fold(self.golden, other)
@@ -224,6 +227,7 @@ class Lead:
 
 FOLDED = (
     "is_test", "created_at", "last_activity_at", "golden", "custom", "attribution", "consents", "facts",
+    "profile",
 )  # fmt: skip
 """What of a lead follows from its submissions alone; all else was decided about it."""
 

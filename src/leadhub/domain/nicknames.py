@@ -49,3 +49,13 @@ def same_given_name(one: str, other: str) -> bool:
     (True, False)
     """
     return not _MEMBERSHIPS.get(one, frozenset()).isdisjoint(_MEMBERSHIPS.get(other, frozenset()))
+
+
+def forms_of(name: str) -> frozenset[str]:
+    """Return the other forms of a folded given name.
+
+    >>> sorted(forms_of("barbara"))
+    ['babs', 'barb']
+    """
+    mine = _MEMBERSHIPS.get(name, frozenset())
+    return frozenset(other for other, groups in _MEMBERSHIPS.items() if other != name and not mine.isdisjoint(groups))

@@ -38,7 +38,7 @@ from leadhub.pipeline.recognise import (
     load_facts,
     lock_number,
 )
-from leadhub.pipeline.saving import fact_rows, lead_row, merge
+from leadhub.pipeline.saving import block_rows, fact_rows, lead_row, merge
 from leadhub.store import changes, driver, events, leads, merges
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
@@ -176,6 +176,7 @@ async def _write(
 ) -> None:
     rows.leads = [lead_row(lead, judgement, now) for lead, judgement in judged]
     rows.facts = [row for lead, _ in judged for row in fact_rows(lead)]
+    rows.blocks = [row for lead, _ in judged for row in block_rows(lead)]
     await changes.write(connection, rows)
 
 

@@ -1,31 +1,38 @@
 """Recognise the people behind a batch of submissions, safely beside any number of other workers.
 
-    normalise (pure) → lock all keys of the batch → who holds them? → lock those leads → decide one by one (pure)
+    normalise (pure) → lock all keys of the batch → who shares a key with it? → place one by one (pure)
+        → lock the leads that this touches; if one has changed since it was looked at, look and place again
 
-The locks make two batches that carry the same person wait for each other; READ COMMITTED lets the second one see
-what the first wrote. The unique index on active keys stays as a backstop: should it ever speak up, the whole batch
-is repeated.
+The locks on keys make two batches that carry the same person wait for each other; READ COMMITTED lets the second one
+see what the first wrote. Candidates that only look alike are read without a lock, since there may be many and most are
+somebody else; only a lead that is written is locked. The unique index on active keys stays as a backstop: should it
+ever speak up, the whole batch is repeated.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from leadhub.domain.deduplication import Arrival, Decision, Key, decide
+from leadhub.domain.deduplication import Decision, Key, Known, Scale
 from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.domain.lead import Arrived, Lead
+from leadhub.domain.matching import profile
+from leadhub.domain.matching.block_keys import block_keys
+from leadhub.domain.matching.sighting import sighting_of
+from leadhub.domain.matching.weights import bits_to_pick_one
 from leadhub.domain.model import Fact, GoldenValue
 from leadhub.domain.normalisation import normalise
+from leadhub.domain.register import Placement, Register
+from leadhub.store import candidates, merges
 from leadhub.store import leads as store
 from leadhub.store.driver import Connection
 from leadhub.store.pending import Waiting
 
 NewId = Callable[[], Any]
 
-_SHARED_MAILBOX = "role"
 _LOOKS = 10
 
 
@@ -55,6 +62,29 @@ class Recognised:
     merges: list[MergeOf] = field(default_factory=list)
     shared: list[Key] = field(default_factory=list)
     """Keys that two people turned out to use."""
+    questions: dict[SubmissionId, Placement] = field(default_factory=dict)
+    """Submissions that a person is to look at."""
+    became: Mapping[LeadId, LeadId] = field(default_factory=dict)
+    """Leads that this batch made part of another → of which."""
+
+    def reviews(self, now: datetime) -> list[dict[str, Any]]:
+        """Return the questions for a person, as their rows."""
+        return [
+            {
+                "submission_id": submission_id,
+                "lead_id": self._living(placement.lead_id),
+                "candidate_id": self._living(question.lead_id),
+                "bits": question.evidence.bits,
+                "match": question.document(),
+                "asked_at": now,
+            }
+            for submission_id, placement in self.questions.items()
+            if (question := placement.decision.question)
+            and self._living(placement.lead_id) != self._living(question.lead_id)
+        ]
+
+    def _living(self, lead_id: LeadId) -> LeadId:
+        return self.became.get(lead_id, lead_id)
 
     def touched(self) -> list[Lead]:
         """Return the leads that this batch adds to."""
@@ -62,17 +92,22 @@ class Recognised:
 
 
 async def recognise(connection: Connection, waiting: Sequence[Waiting], *, new_id: NewId) -> Recognised:
-    """Return the leads of a batch, their rows locked until the commit; nothing is written yet."""
+    """Return the leads of a batch, their rows locked until the commit; nothing is written yet.
+
+    Raises:
+        Contention: leads keep changing between the look and the lock; the batch is repeated later.
+    """
     arrivals = [arrived(submission) for submission in waiting]
     keys = sorted({key for arrival in arrivals for key in arrival.keys})
-    batch = Recognised()
     if keys:
         await store.lock_keys(connection, [lock_number(key) for key in keys])
-        await _load(connection, batch, keys)
-    holders = _Holders(batch.leads.values())
-    for arrival in arrivals:
-        _place(batch, holders, arrival, new_id=new_id)
-    return batch
+    for _ in range(_LOOKS):
+        seen = await _look(connection, arrivals, keys)
+        register, placements = await _placed(connection, seen, arrivals, new_id=new_id)
+        leads = await _locked(connection, seen, placements)
+        if leads is not None:
+            return _gathered(leads, register, arrivals, placements)
+    raise Contention
 
 
 def arrived(submission: Waiting) -> Arrived:
@@ -87,12 +122,7 @@ def arrived(submission: Waiting) -> Arrived:
     for name, option in (("origin", "origin"), ("language", "default_language")):
         if default := submission.options.get(option):
             values.setdefault(name, default)
-    keys: dict[Key, bool] = {}
-    if content.external_id:
-        keys[Key(f"external:{submission.source_id}", content.external_id)] = False
-    keys |= {Key(key.kind, key.value): False for key in normalised.identity_keys}
-    if values.get("email_class") == _SHARED_MAILBOX:
-        keys[Key("email", str(values["email"]))] = True
+    external = Key(f"external:{submission.source_id}", content.external_id) if content.external_id else None
     return Arrived(
         submission.submission_id,
         submission.received_at,
@@ -101,7 +131,7 @@ def arrived(submission: Waiting) -> Arrived:
         content,
         values,
         normalised.refused,
-        keys,
+        sighting_of(normalised, external=external),
     )
 
 
@@ -111,88 +141,96 @@ def lock_number(key: Key) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-class _Holders:
-    """Which leads hold which key, kept up to date while the batch is placed."""
-
-    def __init__(self, leads: Iterable[Lead]) -> None:
-        self._by_key: dict[Key, dict[LeadId, Lead]] = {}
-        for lead in leads:
-            self.note(lead)
-
-    def note(self, lead: Lead) -> None:
-        for key in lead.keys:
-            self._by_key.setdefault(key, {})[lead.lead_id] = lead
-
-    def of(self, keys: Iterable[Key]) -> list[Lead]:
-        """Return the living leads that hold any of these keys; a merged one holds none any more."""
-        found = {lead_id: lead for key in keys for lead_id, lead in self._by_key.get(key, {}).items()}
-        return [lead for lead in found.values() if lead.merged_into is None]
+async def _look(connection: Connection, arrivals: Sequence[Arrived], keys: Sequence[Key]) -> candidates.Found:
+    """Return the leads that share an identity key or a block key with the batch, as they are now, not locked."""
+    blocks = {block for arrival in arrivals for block in block_keys(arrival.sighting)}
+    if not keys and not blocks:
+        return candidates.Found()
+    return await candidates.find(connection, keys, sorted(blocks))
 
 
-def _place(batch: Recognised, holders: _Holders, arrival: Arrived, *, new_id: NewId) -> None:
-    """Decide whose submission this is, and make it part of that lead."""
-    candidates = holders.of(arrival.keys)
-    shared = frozenset(key for key, is_shared in arrival.keys.items() if is_shared)
-    decision = decide(Arrival(tuple(arrival.keys), arrival.name, shared), [lead.known() for lead in candidates])
-    batch.decisions[arrival.submission_id] = decision
-    for key in decision.becomes_shared:
-        batch.shared.append(key)
-        arrival.keys[key] = True  # type: ignore[index] # this batch's own working dictionary
-        for lead in holders.of([key]):
-            lead.share(key)
-    lead = _united(batch, decision, arrival) if decision.lead_id else Lead(new_id(), created_at=arrival.received_at)
-    batch.leads[lead.lead_id] = lead
-    lead.absorb(arrival)
-    holders.note(lead)
+async def _placed(
+    connection: Connection, seen: candidates.Found, arrivals: Sequence[Arrived], *, new_id: NewId
+) -> tuple[Register, list[Placement]]:
+    """Decide of each submission whose it is; what was said to be apart is asked only if something would join it."""
+    register, placements = _place_all(seen, arrivals, {}, new_id=new_id)
+    tied = [(placement.lead_id, *placement.absorbed) for placement in placements if placement.absorbed]
+    stored = {lead_id for leads in tied for lead_id in leads} & seen.leads.keys()
+    apart = await candidates.declared_apart(connection, sorted(stored)) if len(stored) > 1 else {}
+    return _place_all(seen, arrivals, apart, new_id=new_id) if apart else (register, placements)
 
 
-def _united(batch: Recognised, decision: Decision, arrival: Arrived) -> Lead:
-    """Return the lead that an arrival belongs to, after uniting all that it ties together into the oldest."""
-    tied = [batch.leads[lead_id] for lead_id in (decision.lead_id, *decision.ties) if lead_id]
-    winner, *losers = sorted(tied, key=lambda lead: (lead.is_new, lead.created_at, lead.lead_id))
-    for loser in losers:
-        versions = {str(winner.lead_id): winner.version, str(loser.lead_id): loser.version}
-        stays_unknown = loser.is_new
-        for submission in loser.arrived:
-            _move_decision(batch, submission.submission_id, winner.lead_id)
-        winner.unite(loser)
-        if stays_unknown:
-            del batch.leads[loser.lead_id]
-            continue
-        because = f"one submission carries a key of both: {decision.because}"
-        batch.merges.append(
-            MergeOf(winner.lead_id, loser.lead_id, arrival.submission_id, decision.rule, because, versions)
-        )
-    return winner
+def _place_all(
+    seen: candidates.Found, arrivals: Sequence[Arrived], apart: dict[LeadId, frozenset[LeadId]], *, new_id: NewId
+) -> tuple[Register, list[Placement]]:
+    register = Register(Scale(bits_to_pick_one=bits_to_pick_one(seen.base)))
+    for lead_id, one in seen.leads.items():
+        known = Known(lead_id, profile.read(one.profile), dict(one.keys), apart.get(lead_id, frozenset()))
+        register.know(known, one.blocks)
+    return register, [register.place(arrival.sighting, new_id=new_id) for arrival in arrivals]
 
 
-def _move_decision(batch: Recognised, submission_id: SubmissionId, winner: LeadId) -> None:
-    made = batch.decisions[submission_id]
-    batch.decisions[submission_id] = Decision(winner, made.rule, made.because)
+async def _locked(
+    connection: Connection, seen: candidates.Found, placements: Sequence[Placement]
+) -> dict[LeadId, Lead] | None:
+    """Lock and load every stored lead that the placements touch; None if one is no longer what was looked at.
 
-
-async def _load(connection: Connection, batch: Recognised, keys: Sequence[Key]) -> None:
-    """Lock and load every lead that holds a key of the batch.
-
-    Between the look-up of keys and the lock on a lead, another batch may have merged that lead away or given it
-    another key. So the keys are read again under the locks, until the same leads hold them.
-
-    Raises:
-        Contention: they keep moving; the batch is repeated later.
+    Leads on which a key merely becomes shared are not locked: that is the key's own row, and the key is held.
     """
-    held = await store.holders(connection, keys)
-    for _ in range(_LOOKS):
-        rows = await store.load_for_update(connection, held) if held else []
-        again = await store.holders(connection, keys) if held else held
-        if again.keys() == held.keys():
-            break
-        held = again
-    else:
-        raise Contention
-    batch.leads = {row["id"]: from_row(row, again[row["id"]]) for row in rows}
-    if not rows:
+    touched = {lead_id for placement in placements for lead_id in (placement.lead_id, *placement.absorbed)}
+    stored = sorted(touched & seen.leads.keys())
+    if not stored:
+        return {}
+    rows = await store.load_for_update(connection, stored)
+    if any(row["merged_into"] is not None or row["version"] != seen.leads[row["id"]].version for row in rows):
+        return None
+    held = await merges.keys_of(connection, stored)
+    leads = {row["id"]: from_row(row, held.get(row["id"], {})) for row in rows}
+    await load_facts(connection, leads)
+    return leads
+
+
+def _gathered(
+    leads: dict[LeadId, Lead], register: Register, arrivals: Sequence[Arrived], placements: Sequence[Placement]
+) -> Recognised:
+    """Do with whole leads what the register did with their profiles."""
+    batch = Recognised(leads=leads)
+    for arrival, placement in zip(arrivals, placements, strict=True):
+        batch.decisions[arrival.submission_id] = placement.decision
+        if placement.is_new:
+            leads[placement.lead_id] = Lead(placement.lead_id, created_at=arrival.received_at)
+        lead = leads[placement.lead_id]
+        for loser in placement.absorbed:
+            _unite(batch, lead, leads[loser], placement.decision, arrival)
+        if placement.decision.question is not None:
+            batch.questions[arrival.submission_id] = placement
+        lead.absorb(arrival)
+        batch.shared += placement.decision.becomes_shared
+    _share(batch, register)
+    batch.became = {lead_id: register.living(lead_id) for lead_id in register.merged}
+    return batch
+
+
+def _share(batch: Recognised, register: Register) -> None:
+    """Note on the batch's own leads which of their keys are shared by now."""
+    for lead_id, known in register.leads.items():
+        if (lead := batch.leads.get(lead_id)) is not None:
+            for key, is_shared in known.keys.items():
+                if is_shared and key in lead.keys:
+                    lead.share(key)
+
+
+def _unite(batch: Recognised, winner: Lead, loser: Lead, decision: Decision, arrival: Arrived) -> None:
+    """Make two leads one because a submission proves to be both."""
+    versions = {str(winner.lead_id): winner.version, str(loser.lead_id): loser.version}
+    stays_unknown = loser.is_new
+    winner.unite(loser)
+    if stays_unknown:
+        del batch.leads[loser.lead_id]
         return
-    await load_facts(connection, batch.leads)
+    because = f"one submission is both: {decision.because}"
+    made = MergeOf(winner.lead_id, loser.lead_id, arrival.submission_id, decision.rule, because, versions)
+    batch.merges.append(made)
 
 
 async def load_facts(connection: Connection, leads: dict[LeadId, Lead]) -> None:
@@ -222,4 +260,10 @@ def from_row(row: dict[str, Any], keys: dict[Key, bool]) -> Lead:
         )
         for name, stored in row["golden"].items()
     }
-    return Lead(row["id"], golden=golden, keys=dict(keys), **{name: row[name] for name in _AS_STORED})
+    return Lead(
+        row["id"],
+        golden=golden,
+        keys=dict(keys),
+        profile=profile.read(row["profile"]),
+        **{name: row[name] for name in _AS_STORED},
+    )

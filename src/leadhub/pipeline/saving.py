@@ -61,6 +61,8 @@ def add_leads(changes: Changes, batch: Recognised, judgements: Sequence[Judgemen
     changes.leads = [lead_row(lead, by_id.get(lead.lead_id), now) for lead in changed]
     changes.memberships = [_membership(batch, lead, one, now) for lead in touched for one in lead.arrived]
     changes.keys = [row for lead in touched for row in _key_rows(lead)]
+    changes.blocks = [row for lead in touched for row in block_rows(lead)]
+    changes.reviews = batch.reviews(now)
     changes.facts = [row for lead in touched for row in fact_rows(lead)]
     changes.activities = [row for one in arrived for row in _activity_rows(one)]
     changes.consents = [row for one in arrived for row in _consent_rows(one)]
@@ -74,6 +76,7 @@ def _membership(batch: Recognised, lead: Lead, arrived: Arrived, now: datetime) 
         "lead_id": lead.lead_id,
         "rule": decision.rule,
         "because": decision.because,
+        "match": decision.document(),
         "since": now,
     }
 
@@ -89,6 +92,11 @@ def _key_rows(lead: Lead) -> list[dict[str, Any]]:
         }
         for key, shared in lead.new_keys.items()
     ]
+
+
+def block_rows(lead: Lead) -> list[dict[str, Any]]:
+    """Return the block keys that this batch gave a lead, as their rows."""
+    return [{"key": key, "lead_id": lead.lead_id} for key in lead.new_blocks]
 
 
 def fact_rows(lead: Lead) -> list[dict[str, Any]]:
@@ -158,6 +166,7 @@ def lead_row(lead: Lead, judgement: Judgement | None, now: datetime) -> dict[str
         "custom": lead.custom,
         "attribution": lead.attribution,
         "consents": lead.consents,
+        "profile": lead.profile.document(),
         "evaluation": lead.evaluation,
         "score_total": evaluation.total if evaluation else explained.get("total", 0),
         "score_fit": evaluation.fit if evaluation else explained.get("fit", 0),

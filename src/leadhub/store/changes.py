@@ -1,6 +1,6 @@
 """All that a batch of leads adds and changes, in one statement.
 
-Ten tables take part, most with a few rows. A statement each would cost ten round trips and more of the worker's time
+Twelve tables take part, most with a few rows. A statement each would cost ten round trips and more of the worker's time
 than the rows themselves; as one, a batch of one lead is quick and a batch of two hundred is no slower for each.
 Rows travel as one JSON document a table, which `json_to_recordset` unfolds.
 """
@@ -23,6 +23,10 @@ class Changes:
     keys: Sequence[Row] = ()
     """kind, value, lead_id, status, seen_at: new to the lead, or seen again."""
     activities: Sequence[Row] = ()
+    blocks: Sequence[Row] = ()
+    """key, lead_id: under which a lead is found as a candidate."""
+    reviews: Sequence[Row] = ()
+    """Questions for a person."""
     facts: Sequence[Row] = ()
     """Whole counters of locked leads."""
     consents: Sequence[Row] = ()
@@ -39,7 +43,8 @@ class Changes:
 _LEAD = """
 id uuid, merged_into uuid, version integer, sequence integer, created_at timestamptz, updated_at timestamptz,
 last_activity_at timestamptz, is_test boolean, golden jsonb, custom jsonb, attribution jsonb, consents jsonb,
-evaluation jsonb, score_total integer, score_fit integer, score_engagement integer, stage text, temperature text,
+profile jsonb, evaluation jsonb, score_total integer, score_fit integer, score_engagement integer, stage text,
+temperature text,
 route text, route_rule text, route_because text, team text, owner text, track text, disqualified_reason text,
 sales_decision text, rescore_at timestamptz
 """
@@ -49,7 +54,14 @@ lead_id uuid, type text, attributes_sha256 bytea, attributes jsonb, count intege
 last_at timestamptz
 """
 _APPENDED = {
-    "memberships": ("membership", "submission_id uuid, lead_id uuid, rule text, because text, since timestamptz"),
+    "memberships": (
+        "membership",
+        "submission_id uuid, lead_id uuid, rule text, because text, match jsonb, since timestamptz",
+    ),
+    "reviews": (
+        "match_review",
+        "submission_id uuid, lead_id uuid, candidate_id uuid, bits double precision, match jsonb, asked_at timestamptz",
+    ),
     "activities": (
         "activity",
         "submission_id uuid, ordinal integer, type text, occurred_at timestamptz, attributes jsonb",
@@ -120,6 +132,9 @@ put_keys AS (
     SELECT kind, value, lead_id, status, seen_at, seen_at FROM {_rows("keys", _KEY)}
     ON CONFLICT (kind, value, lead_id)
     DO UPDATE SET last_seen_at = greatest(identity_key.last_seen_at, excluded.last_seen_at)),
+put_blocks AS (
+    INSERT INTO block_key (key, lead_id) SELECT key, lead_id FROM {_rows("blocks", "key bigint, lead_id uuid")}
+    ON CONFLICT (key, lead_id) DO NOTHING),
 put_cursors AS (
     UPDATE team_cursor AS c SET position = r.position
       FROM {_rows("cursors", "team text, position integer")} WHERE c.team = r.team)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, MetaData, Text, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, Text, text
 from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
@@ -180,6 +180,8 @@ class Lead(Base):
     """{"first": {...}, "last": {...}}: each touch with source, channel, campaign parameters, at, submission_id."""
     consents: Mapped[dict[str, Any]]
     """purpose → channel → {granted, at, submission_id}: the newest decision each."""
+    profile: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """What matching compares: the shape of `domain.matching.profile`."""
     evaluation: Mapped[dict[str, Any] | None]
     """The newest explanation, as `domain.scoring.explanation` writes it."""
     score_total: Mapped[int]
@@ -207,6 +209,8 @@ class Membership(Base):
     lead_id: Mapped[UUID] = mapped_column(index=True)
     rule: Mapped[str]
     because: Mapped[str]
+    match: Mapped[dict[str, Any] | None]
+    """How the submission compared with the lead that came closest, in bits: `domain.deduplication.Decision`."""
     since: Mapped[datetime]
 
 
@@ -225,6 +229,39 @@ class IdentityKey(Base):
     status: Mapped[str]
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+
+
+class BlockKey(Base):
+    """A hash of what two leads of one person often share: it finds candidates, and proves nothing.
+
+    A merge leaves these rows alone: whoever finds a lead that was merged away goes on to the one that it became.
+    """
+
+    __tablename__ = "block_key"
+
+    key: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    lead_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+
+
+class MatchReview(Base):
+    """A question for a person: is the submission that made a lead, or joined it, of this other lead's person, too?"""
+
+    __tablename__ = "match_review"
+    __table_args__ = (
+        CheckConstraint("answer IN ('same', 'not_same')", name="answer"),
+        Index("ix_match_review_open", "bits", "submission_id", postgresql_where=text("answer IS NULL")),
+    )
+
+    submission_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """What asked; it lies with `lead_id`, and nothing waits for the answer."""
+    lead_id: Mapped[UUID] = mapped_column(index=True)
+    candidate_id: Mapped[UUID] = mapped_column(index=True)
+    bits: Mapped[float] = mapped_column(Double)
+    match: Mapped[dict[str, Any]]
+    asked_at: Mapped[datetime]
+    answer: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[str | None]
 
 
 class Merge(Base):

@@ -1,0 +1,257 @@
+"""Compare a submission with a lead: one line a kind of thing, each with its bits, and what it proves.
+
+Each thing is compared with all the values that the lead is known by, and the best agreement counts. What one side does
+not say is no line: not knowing is neither for nor against.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rapidfuzz.distance import OSA, JaroWinkler
+
+from leadhub.domain.matching.names import Likeness, Name, NameLikeness, compare_names
+from leadhub.domain.matching.profile import Profile
+from leadhub.domain.matching.sighting import Key, Place, Sighting
+from leadhub.domain.matching.weights import Weights
+
+_COMPANY_ALIKE = 0.92
+_LOCAL_ALIKE = 0.85
+_STREET_ALIKE = 0.88
+_LEAST_LOCAL = 5
+"""Shorter names in front of the @ are too common to say much."""
+_LEAST_DIGITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one comparison says."""
+
+    compares: str
+    level: str
+    bits: float
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a comparison of a submission with a lead brought."""
+
+    lines: tuple[Line, ...]
+    start: float
+    """Before anything is compared: how unlikely it is that this is the one lead among all, in bits."""
+    name: NameLikeness
+    """Of the lead's best fitting name."""
+    level: Mapping[str, str]
+    """What is compared → how it turned out."""
+    weights: int
+    """Version of the table that gave the bits."""
+
+    @property
+    def bits(self) -> float:
+        """What it adds up to."""
+        return self.start + sum(line.bits for line in self.lines)
+
+    def document(self) -> dict[str, Any]:
+        """Return it for storing and showing; it holds no value of anybody."""
+        lines = [
+            {"compares": line.compares, "level": line.level, "bits": line.bits, "because": line.meaning}
+            for line in self.lines
+        ]
+        return {"bits": self.bits, "start": self.start, "lines": lines, "weights": self.weights}
+
+
+def compare(
+    sighting: Sighting,
+    profile: Profile,
+    *,
+    held: Collection[Key],
+    shared: Collection[Key],
+    weights: Weights,
+    bits_to_pick_one: int,
+) -> Evidence:
+    """Return what a submission and a lead say of each other.
+
+    Args:
+        sighting: the submission.
+        profile: the lead.
+        held: the lead's identity keys, as far as the submission has them, too.
+        shared: those of the submission's keys that several people use.
+        weights: the table of bits.
+        bits_to_pick_one: see `weights`.
+    """
+    name = best_name(sighting.name, profile.names, weights)
+    kinds = {key.kind.partition(":")[0] for key in held if key in sighting.keys and key not in shared}
+    level = {
+        "external id": "equal" if "external" in kinds else "",
+        "e-mail": "equal" if "email" in kinds else _email(sighting, profile, name),
+        "phone": "equal" if "phone" in kinds else _phone(sighting, profile),
+        "first name": name.first,
+        "last name": name.last,
+        "generation": _generation(sighting.name, profile.names),
+        "company": _company(sighting, profile),
+        "address": _address(sighting.place, profile.places),
+    }
+    lines = []
+    for compares, found in level.items():
+        if (row := weights.by_level.get((compares, found))) is not None:
+            bits = row.bits + bits_to_pick_one if row.picks_one else row.bits
+            lines.append(Line(compares, found, bits, row.meaning))
+    return Evidence(tuple(lines), -bits_to_pick_one, name, level, weights.version)
+
+
+def best_name(name: Name, names: Collection[Name], weights: Weights) -> NameLikeness:
+    """Return what a name and the best fitting of a lead's names say of each other."""
+    if len(names) == 1:
+        return compare_names(name, next(iter(names)))
+    found = [compare_names(name, known) for known in names]
+    return max(found, key=lambda one: _name_bits(one, weights), default=_NOTHING)
+
+
+_NOTHING = NameLikeness(Likeness.UNKNOWN, Likeness.UNKNOWN)
+
+
+def _name_bits(likeness: NameLikeness, weights: Weights) -> float:
+    rows = (weights.by_level.get(("first name", likeness.first)), weights.by_level.get(("last name", likeness.last)))
+    return sum(row.bits for row in rows if row is not None)
+
+
+def _generation(name: Name, names: Collection[Name]) -> str:
+    known = {other.suffix for other in names if other.suffix}
+    return "differs" if name.suffix and known and name.suffix not in known else ""
+
+
+def _email(sighting: Sighting, profile: Profile, name: NameLikeness) -> str:
+    email, others = sighting.email, profile.own_mailboxes
+    if not email or not profile.emails:
+        return ""
+    if email in profile.emails:
+        return "family" if sighting.has_own_mailbox else "shared"
+    names = {part for one in (sighting.name, *profile.names) for part in (one.first, one.last) if len(part) > 2}
+    levels = {_addresses(email, other, names) for other in others} if sighting.has_own_mailbox else set()
+    is_spelt = name.last is Likeness.UNKNOWN and (
+        any(spells(other, sighting.name) for other in others) or any(spells(email, known) for known in profile.names)
+    )
+    found = (
+        ("slip", "slip" in levels),
+        ("handle", "handle" in levels),
+        ("colleague", bool(sighting.company_domain) and sighting.company_domain in profile.company_domains),
+        ("spelt", is_spelt),
+        ("similar", "similar" in levels),
+        ("differs", bool(levels)),
+    )
+    return next((level for level, holds in found if holds), "")
+
+
+def spells(email: str, name: Name) -> bool:
+    """Whether an address is made of somebody's whole name, in any order and with anything behind it.
+
+    >>> spells("byron.ada7@example.org", Name("ada", "byron")), spells("ada7@example.org", Name("ada", "byron"))
+    (True, False)
+    """
+    if not (name.first and name.last):
+        return False
+    first, last = (letters(part) for part in (name.first, name.last))
+    return letters(_parts(email)[0]) in {first + last, last + first}
+
+
+def letters(text: str) -> str:
+    """Return the letters of a text, without what stands between them."""
+    return "".join(filter(str.isalpha, text))
+
+
+def _addresses(one: str, other: str, names: Collection[str]) -> str:
+    """Compare two different mailboxes, each of one person; a person's own name in one makes it usual."""
+    local, domain = _parts(one)
+    other_local, other_domain = _parts(other)
+    if local == other_local:
+        if OSA.distance(domain, other_domain, score_cutoff=2) <= 2 and len(local) >= _LEAST_LOCAL:
+            return "slip"
+        return "handle" if is_unusual(local) and not any(name in local for name in names) else "similar"
+    if domain == other_domain and min(len(local), len(other_local)) >= _LEAST_LOCAL and _is_slip(local, other_local):
+        return "slip"
+    return "similar" if JaroWinkler.similarity(local, other_local) >= _LOCAL_ALIKE else ""
+
+
+def _parts(address: str) -> tuple[str, str]:
+    """Return the name in front of the @ without signs, which some providers ignore, and the domain."""
+    local, _, domain = address.rpartition("@")
+    return "".join(filter(str.isalnum, local)), domain
+
+
+def is_unusual(local: str) -> bool:
+    """Whether a name in front of the @ is hardly anybody else's: long, and with digits in it.
+
+    >>> is_unusual("bluefox77"), is_unusual("anna.berg"), is_unusual("jo1")
+    (True, False, False)
+    """
+    return len(local) >= _LEAST_LOCAL + 2 and sum(map(str.isdigit, local)) >= 2
+
+
+def _is_slip(one: str, other: str) -> bool:
+    """One letter is wrong; another digit is another person: anna1 and anna2."""
+    if abs(len(one) - len(other)) > 1 or _digits(one) != _digits(other):
+        return False
+    return OSA.distance(one, other, score_cutoff=1) <= 1
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
+
+
+def _phone(sighting: Sighting, profile: Profile) -> str:
+    if not sighting.phones or not profile.phones:
+        return ""
+    if any(phone in profile.phones for phone in sighting.phones):
+        return "shared"
+    pairs = ((phone, other) for phone in sighting.phones for other in profile.phones)
+    return "slip" if any(_one_digit_off(*pair) for pair in pairs) else "differs"
+
+
+def _one_digit_off(one: str, other: str) -> bool:
+    return len(one) == len(other) >= _LEAST_DIGITS and OSA.distance(one, other, score_cutoff=1) <= 1
+
+
+def _company(sighting: Sighting, profile: Profile) -> str:
+    if not sighting.companies or not profile.companies:
+        return ""
+    if any(company in profile.companies for company in sighting.companies):
+        return "equal"
+    pairs = [(one, other) for one in sighting.companies for other in profile.companies]
+    return "alike" if any(_companies_alike(*pair) for pair in pairs) else "differs"
+
+
+def _companies_alike(one: str, other: str) -> bool:
+    a, b = one.split(), other.split()
+    short, long = sorted((a, b), key=len)
+    if len(short) < len(long) and short == long[: len(short)] and len(short[0]) >= _LEAST_LOCAL:
+        return True
+    return JaroWinkler.similarity(one, other) >= _COMPANY_ALIKE
+
+
+def _address(place: Place, places: Collection[Place]) -> str:
+    if place == Place():
+        return ""
+    levels = {_compare_places(place, other) for other in places}
+    return next((level for level in ("street", "postcode", "near", "differs") if level in levels), "")
+
+
+def _compare_places(one: Place, other: Place) -> str:
+    same_code = bool(one.postcode) and one.postcode == other.postcode
+    same_city = bool(one.city) and one.city == other.city
+    both_codes = bool(one.postcode and other.postcode)
+    near_code = both_codes and OSA.distance(one.postcode, other.postcode, score_cutoff=1) <= 1
+    same_street = _same_street(one, other)
+    if same_street and (same_code or near_code or same_city):
+        return "street"
+    if same_code:
+        return "postcode"
+    if same_street or same_city:
+        return "near"
+    return "differs" if both_codes or (one.street and other.street) else ""
+
+
+def _same_street(one: Place, other: Place) -> bool:
+    if not one.street or not other.street or one.number != other.number:
+        return False
+    return one.street == other.street or JaroWinkler.similarity(one.street, other.street) >= _STREET_ALIKE

@@ -1,0 +1,89 @@
+"""How much each agreement and each difference is worth, in bits: one bit doubles the odds that it is one person.
+
+The figures come from comparing many pairs of a simulated stream whose persons are known, rounded so that a person can
+add them up. A value that belongs to one person alone is worth as many bits as it takes to pick one lead among all,
+plus the bits of how seldom two people share it: one address in a thousand (2 to the 10) belongs to more than one
+person.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import log2
+
+_LEAST_LEADS = 1 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One row of the table."""
+
+    compares: str
+    level: str
+    bits: float
+    meaning: str
+    """In words that need no context: it is shown to whoever asks why."""
+    picks_one: bool = False
+    """Such a value picks one lead among all: its bits come on top of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A version of the table."""
+
+    version: int
+    rows: Sequence[Weight]
+    same_from: float = 6.0
+    """Bits from which a lead is taken to be the same person, if a hard agreement stands behind it."""
+    ask_from: float = -2.0
+    """Bits from which a person is asked."""
+    by_level: dict[tuple[str, str], Weight] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_level", {(row.compares, row.level): row for row in self.rows})
+
+
+SHIPPED = Weights(
+    version=1,
+    rows=(
+        Weight("external id", "equal", 20, "the sender itself says that it is the same person", picks_one=True),
+        Weight("e-mail", "equal", 10, "the same mailbox", picks_one=True),
+        Weight("e-mail", "family", 2, "the same mailbox, which a few people use", picks_one=True),
+        Weight("e-mail", "shared", 8, "the same mailbox, which anybody at a company uses"),
+        Weight("e-mail", "slip", 11, "the addresses differ by one typing error"),
+        Weight("e-mail", "handle", 7, "the same unusual name in front of the @, at another provider"),
+        Weight("e-mail", "colleague", 7, "another address at the same company"),
+        Weight("e-mail", "spelt", 12, "the address of one is the other's whole name"),
+        Weight("e-mail", "similar", 0, "similar names in front of the @, as the names themselves are"),
+        Weight("e-mail", "differs", -3, "other addresses"),
+        Weight("phone", "equal", 6, "the same phone number", picks_one=True),
+        Weight("phone", "shared", 8, "the same phone number, which several people use"),
+        Weight("phone", "slip", 8, "the phone numbers differ by one digit"),
+        Weight("phone", "differs", -3, "other phone numbers"),
+        Weight("first name", "exact", 8, "the same first name"),
+        Weight("first name", "near", 5, "a short form, an initial or a slip of the same first name"),
+        Weight("first name", "alike", -1, "somewhat similar first names"),
+        Weight("first name", "conflict", -6, "different first names"),
+        Weight("last name", "exact", 9, "the same last name"),
+        Weight("last name", "near", 7, "a part or a slip of the same last name"),
+        Weight("last name", "alike", 1, "somewhat similar last names"),
+        Weight("last name", "conflict", -7, "different last names"),
+        Weight("generation", "differs", -12, "different generations: Jr. and Sr."),
+        Weight("company", "equal", 8, "the same company"),
+        Weight("company", "alike", 5, "similar company names"),
+        Weight("company", "differs", -3, "different companies"),
+        Weight("address", "street", 11, "the same street and postal code"),
+        Weight("address", "postcode", 9, "the same postal code"),
+        Weight("address", "near", 4, "the same town or street"),
+        Weight("address", "differs", -3, "different addresses"),
+    ),
+)
+"""The table that decides unless another version is made active."""
+
+
+def bits_to_pick_one(leads: int) -> int:
+    """Return how many bits it takes to pick one lead among so many, rounded; small bases count as a thousand.
+
+    >>> bits_to_pick_one(0), bits_to_pick_one(6_000), bits_to_pick_one(1_000_000)
+    (10, 13, 20)
+    """
+    return round(log2(max(leads, _LEAST_LEADS)))

@@ -1,0 +1,93 @@
+"""The leads that a batch of submissions may meet, kept up to date while its submissions are placed one by one.
+
+The second submission of a batch must see what the first one did, before anything is written. So placing changes the
+register, and what it changed is what is to be written.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from leadhub.domain.deduplication import Decision, Key, Known, Scale, decide
+from leadhub.domain.ids import LeadId
+from leadhub.domain.matching.block_keys import block_keys
+from leadhub.domain.matching.profile import Profile
+from leadhub.domain.matching.sighting import Sighting
+
+MOST_CANDIDATES = 50
+"""Leads looked at for one key, the newest: a value that half the world types cannot make a batch slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a submission went."""
+
+    lead_id: LeadId
+    decision: Decision
+    is_new: bool
+    absorbed: tuple[LeadId, ...] = ()
+    """Leads that turned out to be this one."""
+
+
+@dataclass(slots=True)
+class Register:
+    """Leads by what finds them."""
+
+    scale: Scale = field(default_factory=Scale)
+    leads: dict[LeadId, Known] = field(default_factory=dict)
+    merged: dict[LeadId, LeadId] = field(default_factory=dict)
+    """Leads that were absorbed → by which."""
+    _holders: dict[Key, dict[LeadId, None]] = field(default_factory=dict)
+    _blocks: dict[int, dict[LeadId, None]] = field(default_factory=dict)
+
+    def know(self, lead: Known, blocks: Iterable[int] = ()) -> None:
+        """Add a lead, with the block keys under which it is to be found."""
+        self.leads[lead.lead_id] = lead
+        for key in lead.keys:
+            self._holders.setdefault(key, {})[lead.lead_id] = None
+        for block in blocks:
+            self._blocks.setdefault(block, {})[lead.lead_id] = None
+
+    def place(self, sighting: Sighting, *, new_id: Callable[[], LeadId]) -> Placement:
+        """Decide whose submission this is, and make it part of that lead; of several that are one, the oldest stays."""
+        blocks = block_keys(sighting)
+        decision = decide(sighting, self._candidates(sighting, blocks), self.scale)
+        for key in decision.becomes_shared:
+            for lead_id in self._holders.get(key, ()):
+                self.leads[self.living(lead_id)].keys[key] = True
+        absorbed: tuple[LeadId, ...] = ()
+        if decision.lead_id is None:
+            lead = Known(new_id(), Profile())
+        else:
+            winner, *losers = sorted((decision.lead_id, *decision.ties))
+            lead, absorbed = self.leads[winner], (*losers,)
+            for loser in losers:
+                self._absorb(lead, self.leads.pop(loser))
+        lead.profile.add(sighting)
+        taken = set(decision.becomes_shared)
+        for key, is_shared in sighting.keys.items():
+            lead.keys[key] = is_shared or key in taken or self._is_shared(key)
+        self.know(lead, blocks)
+        return Placement(lead.lead_id, decision, decision.lead_id is None, absorbed)
+
+    def _is_shared(self, key: Key) -> bool:
+        return any(self.leads[self.living(lead_id)].keys.get(key, False) for lead_id in self._holders.get(key, ()))
+
+    def _candidates(self, sighting: Sighting, blocks: Iterable[int]) -> list[Known]:
+        found: dict[LeadId, None] = {}
+        for holders in (*map(self._holders.get, sighting.keys), *map(self._blocks.get, blocks)):
+            newest = list(holders or ())[-MOST_CANDIDATES:]
+            found |= dict.fromkeys(map(self.living, newest))
+        return [self.leads[lead_id] for lead_id in found]
+
+    def living(self, lead_id: LeadId) -> LeadId:
+        """Return the lead that a lead has become part of, or itself."""
+        while lead_id in self.merged:
+            lead_id = self.merged[lead_id]
+        return lead_id
+
+    def _absorb(self, winner: Known, loser: Known) -> None:
+        winner.profile.unite(loser.profile)
+        winner.apart_from |= loser.apart_from
+        for key, is_shared in loser.keys.items():
+            winner.keys[key] = is_shared or winner.keys.get(key, False)
+        self.merged[loser.lead_id] = winner.lead_id
