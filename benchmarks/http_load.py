@@ -9,10 +9,11 @@ import json
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import cast
 
 import uvloop
+from benchmarks.people import Person
 from typing_extensions import override
 
 _MOST_PER_SECOND = 5_000
@@ -98,11 +99,7 @@ def lead(number: int) -> bytes:
     """Return one lead of some 600 bytes as JSON."""
     return json.dumps(
         {
-            "email": f"Person.{number}@company{number % 5000}.example",
-            "phone": f"+49 151 {number % 100_000_000:08d}",
-            "first_name": "Ada",
-            "last_name": f"Lovelace {number}",
-            "company": f"Company {number % 5000} GmbH",
+            **asdict(Person.number(number)),
             "job_title": "Head of Marketing",
             "country": "Germany",
             "message": "We would like to know how your product could help our team of forty next quarter. " * 2,

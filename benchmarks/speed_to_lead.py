@@ -18,6 +18,7 @@ import uvloop
 from benchmarks.accept import free_port, make_api_source, process
 from benchmarks.http_load import Connection, Target, connect
 from benchmarks.measuring import Servers, memory_mib, postgres_cpu_seconds, process_cpu_seconds, servers
+from benchmarks.people import Person
 
 from leadhub.pipeline.endpoints import create_endpoint
 from leadhub.resources import Resources, clock, open_resources
@@ -57,7 +58,7 @@ async def post_at(target: Target, rate: float, seconds: float) -> dict[str, floa
 
     async def one(number: int) -> None:
         connection = await free.get()
-        posted[f"person.{target.first + number}@company{(target.first + number) % 5000}.example"] = time.time()
+        posted[Person.number(target.first + number).email] = time.time()
         assert await connection.send(target.request(number)) == 202
         free.put_nowait(connection)
 
