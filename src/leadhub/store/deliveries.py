@@ -87,7 +87,7 @@ WITH finished AS (
        SET finished_at = f.finished_at, outcome = f.outcome, because = f.because, status = f.status,
            remote_ip = f.remote_ip, duration_ms = f.duration_ms, response_headers = f.headers, response_body = f.body
       FROM finished AS f JOIN completed USING (id)
-     WHERE a.id = f.attempt_id
+     WHERE a.id = f.attempt_id AND a.id = ANY ($2::uuid[]) -- known beforehand: only its partitions are opened
 )
 SELECT id FROM completed
 """

@@ -72,8 +72,8 @@ async def claim(connection: Connection, *, now: datetime, rows: int, lease: time
 
 
 # Locking the pending rows again makes a worker whose lease ran out, and whose batch another one is doing or has
-# done, find nothing: a submission is processed once. Lateral with a limit, so that each row is looked up in the one
-# partition that has it, whatever plan was made when the tables were small.
+# done, find nothing: a submission is processed once. Lateral with a limit, so that each row is looked up by its id,
+# whatever plan was made when the tables were small; and by the array again, so that only its partitions are opened.
 _LOAD = """
 WITH mine AS MATERIALIZED (
     SELECT submission_id FROM pending_submission
@@ -82,7 +82,8 @@ WITH mine AS MATERIALIZED (
        FOR UPDATE SKIP LOCKED)
 SELECT s.id, s.received_at, s.content::text, s.source_id, c.name, c.channel, c.options
   FROM mine
- CROSS JOIN LATERAL (SELECT * FROM submission WHERE id = mine.submission_id LIMIT 1) AS s
+ CROSS JOIN LATERAL (
+    SELECT * FROM submission WHERE id = mine.submission_id AND id = ANY ($1::uuid[]) LIMIT 1) AS s
   JOIN source AS c ON c.id = s.source_id
  ORDER BY s.id
 """
