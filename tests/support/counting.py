@@ -9,13 +9,19 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 
+def is_of_the_driver(query: str) -> bool:
+    """Whether asyncpg asks for itself: once a connection, how a type of ours is made."""
+    return "typeinfo_tree" in query or "'jit'" in query
+
+
 @asynccontextmanager
 async def statements(engine: AsyncEngine) -> AsyncIterator[list[str]]:
     """Collect the statements of every connection that the pool lends meanwhile."""
     seen: list[str] = []
 
     def note(record: Any) -> None:
-        seen.append(record.query)
+        if not is_of_the_driver(record.query):
+            seen.append(record.query)
 
     def lend(connection: Any, *_: object) -> None:
         connection.driver_connection.add_query_logger(note)
