@@ -495,3 +495,34 @@ def test_every_lead_has_a_route(fields: dict[str, Any], facts: list[Fact]) -> No
     assert evaluation.nurture.because
     if evaluation.routing.route is not Route.NURTURE:
         assert evaluation.nurture.track is None
+
+
+# Looking ahead: only what time can change is judged again, and the result is that of judging everything.
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["email_opened", "demo_requested", "pricing_page_viewed", "usage_limit_hit", "complaint"]),
+            st.integers(min_value=0, max_value=120 * 24),
+            st.sampled_from("abcdef"),
+        ),
+        max_size=12,
+    ),
+    st.sampled_from([{}, PERFECT_FIT]),
+    st.sampled_from([GUIDE, FADING]),
+)
+@settings(max_examples=200)
+def test_nothing_that_counts_changes_before_the_foretold_instant_and_something_does_then(
+    did_so: list[tuple[str, int, str]], fields: dict[str, Any], playbook: CompiledPlaybook
+) -> None:
+    view = a_view(fields, *(did(kind, ago=timedelta(hours=ago), message_id=name) for kind, ago, name in did_so))
+
+    now = judged(view, by=playbook)
+
+    if now.changes_at is None:
+        assert playbook.decide(view, now=NOW + days(3000)).outcome() == playbook.decide(view, now=NOW).outcome()
+    else:
+        before = playbook.decide(view, now=now.changes_at - timedelta(microseconds=1))
+        assert before.outcome() == playbook.decide(view, now=NOW).outcome()
+        assert playbook.decide(view, now=now.changes_at).outcome() != before.outcome()

@@ -21,6 +21,7 @@ Units = Callable[[Sequence[Fact]], Iterator[tuple[int, datetime]]]
 """What facts are worth: how many awards, and from when each ages."""
 
 _NOTHING = timedelta(0)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class Award:
     """Why it gives so many points, or why none."""
     possible: int
     """The points of one award (of the first tier): what an explanation shows for a rule that gave nothing."""
-    changes: NextChange | None
-    """The next instant after now at which time alone may change the points."""
+    changes: tuple[NextChange, ...]
+    """Each names the next instant after now at which time alone may change the points; empty when time cannot."""
     passing: Callable[[Context], str]
     """What happens then, in words: "idle 30d"."""
 
@@ -56,11 +57,10 @@ def compile_rule(rule: Rule, group: str, decay: Decay | None, scope: Scope) -> A
 def _once(name: str, rule: Rule, scope: Scope) -> Award:
     """Compile a rule that gives its points when its condition holds."""
     predicate, points = compile_condition(rule.when, scope), rule.points or 0
-    is_event = isinstance(rule.when, EventCondition)
+    is_event, reason = isinstance(rule.when, EventCondition), predicate.because
 
     def because(context: Context, won: int) -> str:
-        reason = predicate.because(context)
-        return f"{reason}, counts once" if is_event and won else reason
+        return f"{reason(context)}, counts once" if is_event and won else reason(context)
 
     return Award(
         rule=name,
@@ -82,8 +82,10 @@ def _older(rule: Rule) -> str:
 def _tiers(name: str, rule: Rule, tiers: dict[timedelta, int], since: str) -> Award:
     """Compile a rule whose points depend on the longest of several times that has passed."""
     steps = sorted(tiers)
-    points_by_step = (0, *(tiers[step] for step in steps))
     from_creation = since == "created"
+    points_by_step = (0, *(tiers[step] for step in steps))
+    reached_words = (f"{duration_text(steps[0])} is next", *(f"{duration_text(step)} reached" for step in steps))
+    waits = "here" if from_creation else "idle"
 
     def start(context: Context) -> datetime:
         return context.view.created_at if from_creation else context.idle_from
@@ -93,9 +95,7 @@ def _tiers(name: str, rule: Rule, tiers: dict[timedelta, int], since: str) -> Aw
 
     def because(context: Context, _: int) -> str:
         time = passed(context)
-        reached = bisect_right(steps, time)
-        next_step = f"{duration_text(steps[reached - 1])} reached" if reached else f"{duration_text(steps[0])} is next"
-        return f"{'here' if from_creation else 'idle'} {days(time // timedelta(days=1))}, {next_step}"
+        return f"{waits} {days(time // _DAY)}, {reached_words[bisect_right(steps, time)]}"
 
     def changes(context: Context) -> datetime | None:
         reached = bisect_right(steps, passed(context))
@@ -111,7 +111,7 @@ def _tiers(name: str, rule: Rule, tiers: dict[timedelta, int], since: str) -> Aw
         once=None,
         because=because,
         possible=tiers[steps[0]],
-        changes=changes,
+        changes=(changes,),
         passing=passing,
     )
 
@@ -144,10 +144,10 @@ def _counted(name: str, rule: Rule, query: Query, decay: Decay | None, scope: Sc
     )
 
 
-def _counted_changes(rule: Rule, query: Query, units: Units, decay: Decay | None) -> NextChange | None:
+def _counted_changes(rule: Rule, query: Query, units: Units, decay: Decay | None) -> tuple[NextChange, ...]:
     """Return when the next activity leaves the window or loses a share of its points."""
     if decay is None and query.condition.within is None:
-        return None
+        return ()
     leaves = query.next_out if rule.per or rule.each else query.ends
 
     def changes(context: Context) -> datetime | None:
@@ -155,7 +155,7 @@ def _counted_changes(rule: Rule, query: Query, units: Units, decay: Decay | None
         steps = (next_step(decay, at, context.now) for _, at in found) if decay else ()
         return earliest((leaves(context.facts, context.now), *steps))
 
-    return changes
+    return (changes,)
 
 
 def _times(rule: Rule, query: Query, found: Sequence[Fact]) -> int:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from leadhub.domain.awards import Award
-from leadhub.domain.context import Context, NextChange, earliest
+from leadhub.domain.context import Context, NextChange
 from leadhub.domain.model import Route
 
 _LOOK_AHEAD: Final = 12
@@ -57,8 +57,11 @@ def next_change(
     """
     ahead = before
     for _ in range(_LOOK_AHEAD):
-        context = ahead.context
-        at = earliest([change(context) for change in changes])
+        context, at = ahead.context, None
+        for change in changes:
+            instant = change(context)
+            if instant is not None and (at is None or instant < at):
+                at = instant
         if at is None:
             return None, None
         ahead = decide(at)
@@ -87,16 +90,20 @@ def _difference(before: Decision, after: Decision, awards: Sequence[Award], sign
 def _effects(before: Decision, after: Decision) -> list[str]:
     """Return what is different, most important first: ["total 70", "warm"]."""
     old, new = before.context, after.context
-    pairs = (
-        (before.scores.total, after.scores.total, f"total {after.scores.total}"),
-        (old.disqualified, new.disqualified, f"disqualified: {new.disqualified}" if new.disqualified else "qualified"),
-        (old.temperature, new.temperature, str(new.temperature)),
-        (old.stage, new.stage, f"stage {new.stage}"),
-        ((before.route, before.team), (after.route, after.team), f"routed to {after.team or after.route}"),
-        (before.track, after.track, f"track {after.track or 'none'}"),
-    )
-    found = [words for was, becomes, words in pairs if was != becomes]
-    if before.scores.total == after.scores.total and before.scores.raw != after.scores.raw:
+    found = []
+    if before.scores.total != after.scores.total:
+        found.append(f"total {after.scores.total}")
+    elif before.scores.raw != after.scores.raw:
         # The points beyond the bounds of the total took the change.
-        found.insert(0, f"total stays {after.scores.total}")
+        found.append(f"total stays {after.scores.total}")
+    if old.disqualified != new.disqualified:
+        found.append(f"disqualified: {new.disqualified}" if new.disqualified else "qualified")
+    if old.temperature is not new.temperature:
+        found.append(new.temperature.value)
+    if old.stage is not new.stage:
+        found.append(f"stage {new.stage}")
+    if (before.route, before.team) != (after.route, after.team):
+        found.append(f"routed to {after.team or after.route}")
+    if before.track != after.track:
+        found.append(f"track {after.track or 'none'}")
     return found

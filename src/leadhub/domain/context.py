@@ -72,8 +72,8 @@ class Predicate:
     """True, False, or None for unknown."""
     because: Reason
     """Why the answer is what it is."""
-    changes: NextChange | None = None
-    """The next instant after now at which time alone may change the answer; None when time cannot."""
+    changes: tuple[NextChange, ...] = ()
+    """Each names the next instant after now at which time alone may change the answer; empty when time cannot."""
 
 
 @dataclass(frozen=True, slots=True)

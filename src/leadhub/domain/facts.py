@@ -11,6 +11,7 @@ follow from that, and hold everywhere:
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -54,10 +55,12 @@ class Query:
     types: tuple[str, ...]
     select: Select
     """The facts that count at an instant."""
-    window: str
-    """The window in words: " in 90d", or nothing."""
     always: bool
     """Whether every fact of these types counts, whatever its age and attributes."""
+    suffix: str
+    """What is counted, and the window, in words: " by message_id in 90d"; mostly nothing."""
+    nothing: str
+    """That there is none, in words: "no webinar_attended"."""
 
     def count(self, found: Sequence[Fact]) -> int:
         """Return how many (different) activities selected facts stand for."""
@@ -70,8 +73,13 @@ class Query:
         within = self.condition.within
         if within is None:
             return None
+        found = self.select(facts, now)
+        if not found:
+            return None
+        if self.condition.at_least == 1:
+            return later(newest(found), within)
         distinct, seen, times = self.condition.distinct, set(), 0
-        for fact in sorted(self.select(facts, now), key=_last_at, reverse=True):
+        for fact in sorted(found, key=_last_at, reverse=True):
             if distinct is None:
                 times += fact.count
             else:
@@ -90,39 +98,41 @@ class Query:
 
     def words(self, found: Sequence[Fact], zone: ZoneInfo) -> str:
         """Return what was found, for people: "2 content_downloaded in 90d, last 2025-03-10"."""
-        newest = max([fact.last_at for fact in found])
-        return f"{self._amount(str(self.count(found)), found)}, last {day(newest, zone)}"
-
-    def _amount(self, count: str, found: Sequence[Fact]) -> str:
-        names = self.types[0]
-        if len(self.types) > 1:
-            seen = {fact.type for fact in found}
-            names = " or ".join([name for name in self.types if name in seen])
-        different = f" by {self.condition.distinct}" if self.condition.distinct else ""
-        return f"{count} {names}{different}{self.window}"
+        if len(found) == 1:
+            (fact,) = found
+            times = 1 if self.condition.distinct else fact.count
+            return f"{times} {fact.type}{self.suffix}, last {day(fact.last_at, zone)}"
+        return f"{self.count(found)} {self._names(found)}{self.suffix}, last {day(newest(found), zone)}"
 
     def missing(self, found: Sequence[Fact]) -> str:
         """Return what is missing: "no webinar_attended", "2 of 5 email_opened by message_id in 90d"."""
-        if found:
-            return self._amount(f"{self.count(found)} of {self.condition.at_least}", found)
-        names = " or ".join(self.types[:3]) + (" or …" if len(self.types) > 3 else "")
-        return f"no {names}{self._where()}{self.window}"
+        if not found:
+            return self.nothing
+        return f"{self.count(found)} of {self.condition.at_least} {self._names(found)}{self.suffix}"
 
-    def _where(self) -> str:
-        parts = (f"{name} {_membership_words(member)}" for name, member in self.condition.where.items())
-        return " with " + " and ".join(parts) if self.condition.where else ""
+    def _names(self, found: Sequence[Fact]) -> str:
+        if len(self.types) == 1:
+            return self.types[0]
+        seen = {fact.type for fact in found}
+        return " or ".join([name for name in self.types if name in seen])
 
 
 def _last_at(fact: Fact) -> datetime:
     return fact.last_at
 
 
+def newest(found: Sequence[Fact]) -> datetime:
+    """Return when the last of some facts, at least one, happened."""
+    return found[0].last_at if len(found) == 1 else max([fact.last_at for fact in found])
+
+
+@lru_cache(maxsize=4096)
 def day(instant: datetime, zone: ZoneInfo) -> str:
-    """Return the local date of an instant."""
+    """Return the local date of an instant; the reasons of one lead name the same few again and again."""
     try:
-        return instant.astimezone(zone).date().isoformat()
+        return instant.astimezone(zone).isoformat()[:10]
     except OverflowError:
-        return instant.astimezone(UTC).date().isoformat()
+        return instant.astimezone(UTC).isoformat()[:10]
 
 
 def _membership_words(member: Membership) -> str:
@@ -139,7 +149,21 @@ def compile_query(condition: EventCondition, expand: Expand) -> Query:
     if condition.within is not None:
         select = _recent(select, condition.within)
     window = f" in {duration_text(condition.within)}" if condition.within else ""
-    return Query(condition, types, select, window, always=not condition.where and condition.within is None)
+    different = f" by {condition.distinct}" if condition.distinct else ""
+    return Query(
+        condition,
+        types,
+        select,
+        always=not condition.where and condition.within is None,
+        suffix=different + window,
+        nothing=_nothing(types, condition) + window,
+    )
+
+
+def _nothing(types: Sequence[str], condition: EventCondition) -> str:
+    names = " or ".join(types[:3]) + (" or …" if len(types) > 3 else "")
+    parts = (f"{name} {_membership_words(member)}" for name, member in condition.where.items())
+    return f"no {names}" + (" with " + " and ".join(parts) if condition.where else "")
 
 
 # Each of these runs once a rule and lead, so each is one flat loop and skips what is empty.

@@ -32,7 +32,7 @@ def compile_field(condition: FieldCondition, scope: Scope) -> Predicate:
 def membership(name: str, label: str, values: Sequence[str | float], scope: Scope, *, wanted: bool) -> Predicate:
     """The value is one of a list, or, not `wanted`, none of it; unknown if there is no value."""
     members = frozenset(spelling for value in scope.expand(values) for spelling in _spellings(name, value))
-    called = _list_name(values, scope)
+    called, unknown = _list_name(values, scope), f"{label} is unknown"
 
     def holds(context: Context) -> bool | None:
         value = context.fields.get(name)
@@ -43,11 +43,10 @@ def membership(name: str, label: str, values: Sequence[str | float], scope: Scop
         return (comparable(value) in members) is wanted
 
     def because(context: Context) -> str:
-        answer = holds(context)
-        if answer is None:
-            return f"{label} is unknown"
-        relation = "is in" if answer is wanted else "is not in"
-        return f"{label} {show(context.fields.get(name))} {relation} {called}"
+        value = context.fields.get(name)
+        if value is None or value == "":
+            return unknown
+        return f"{label} {show(value)} {'is in' if comparable(value) in members else 'is not in'} {called}"
 
     return Predicate(holds, because)
 
@@ -79,7 +78,7 @@ def comparable(value: FieldValue) -> str | float:
 
 def _words(name: str, label: str, values: Sequence[str | float], scope: Scope) -> Predicate:
     entries = WordList.of([str(value) for value in scope.expand(values)])
-    called = _list_name(values, scope)
+    called, unknown = _list_name(values, scope), f"{label} is unknown"
 
     def holds(context: Context) -> bool | None:
         value = context.fields.get(name)
@@ -90,9 +89,9 @@ def _words(name: str, label: str, values: Sequence[str | float], scope: Scope) -
     def because(context: Context) -> str:
         value = context.fields.get(name)
         if value is None or value == "":
-            return f"{label} is unknown"
-        found = entries.first_in(words_of(value if isinstance(value, str) else str(value)))
-        end = f"none of {called}" if found is None else f"'{found}'"
+            return unknown
+        words = words_of(value if isinstance(value, str) else str(value))
+        end = f"'{entries.first_in(words)}'" if entries.occur_in(words) else f"none of {called}"
         return f"{label} {show(value)} contains {end}"
 
     return Predicate(holds, because)
@@ -115,6 +114,7 @@ def _present(name: str, label: str, *, wanted: bool) -> Predicate:
 def _bounds(name: str, label: str, low: float | None, high: float | None) -> Predicate:
     least, most = -math.inf if low is None else low, math.inf if high is None else high
     inside, outside = relations(low, high)
+    unknown = f"{label} is unknown"
 
     def holds(context: Context) -> bool | None:
         value = context.fields.get(name)
@@ -126,11 +126,12 @@ def _bounds(name: str, label: str, low: float | None, high: float | None) -> Pre
         return None
 
     def because(context: Context) -> str:
-        value, answer = context.fields.get(name), holds(context)
-        if answer is None:
-            known = value is not None and value != ""
-            return f"{label} {show(value)} is not a number" if known else f"{label} is unknown"
-        return f"{label} {show(value)} {inside if answer else outside}"
+        value = context.fields.get(name)
+        if value is None or value == "":
+            return unknown
+        answer = holds(context)
+        relation = "is not a number" if answer is None else inside if answer else outside
+        return f"{label} {show(value)} {relation}"
 
     return Predicate(holds, because)
 
@@ -158,6 +159,8 @@ def show(value: FieldValue | None) -> str:
     if isinstance(value, str):
         line = " ".join(value.split())
         return f"'{line[: _LONGEST_SHOWN - 1]}…'" if len(line) > _LONGEST_SHOWN else f"'{line}'"
+    if type(value) is int:
+        return str(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

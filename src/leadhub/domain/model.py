@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from leadhub.domain.ids import LeadId, SubmissionId
 
@@ -85,8 +86,7 @@ class LeadView:
     """Set by a person; a playbook's own disqualification is evaluated, not stored here."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreLine:
+class ScoreLine(NamedTuple):
     """One rule's points and, in words, why.
 
     >>> ScoreLine(rule="fit.size", points=15, because="employees 120 is between 50 and 1000").points
@@ -98,8 +98,7 @@ class ScoreLine:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
-class FrameworkState:
+class FrameworkState(NamedTuple):
     """A qualification checklist (BANT, CHAMP, MEDDIC), three-valued: an unknown item is a question to ask."""
 
     met: tuple[str, ...]

@@ -5,7 +5,7 @@ what came before. Deciding (`Decision`) and explaining (`Evaluation`) are apart,
 leads needs a hundred thousand decisions and no words.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,9 +24,21 @@ from leadhub.domain.model import (
     ScoreLine,
 )
 from leadhub.domain.playbook import Playbook
-from leadhub.domain.playbook_conditions import FrameworkCondition
+from leadhub.domain.playbook_conditions import (
+    Condition,
+    FrameworkCondition,
+    ScoreCondition,
+    SignalCondition,
+    walk,
+)
 from leadhub.domain.playbook_rules import Group
 from leadhub.domain.predicates import Ladder, compile_condition
+
+Named = tuple[
+    tuple[tuple[str, Predicate], ...],
+    tuple[tuple[str, tuple[Callable[[Context], bool | None], ...]], ...],
+]
+"""Signals, and the items of checklists, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +73,13 @@ class CompiledPlaybook:
         for name, condition in playbook.signals.items():
             scope.signals[name] = compile_condition(condition, scope)
         self._signals = tuple(scope.signals.items())
+        self._signal_names = tuple(scope.signals)
         self._frameworks = {
             name: tuple((item, compile_condition(condition, scope)) for item, condition in items.items())
             for name, items in playbook.frameworks.items()
         }
-        self._asked = _frameworks_asked(playbook, self._frameworks)
+        self._timed_awards = tuple((index, award) for index, award in enumerate(self.awards) if award.changes)
+        self._named, self._moving = self._named_things(playbook)
         self._disqualify = tuple((compile_condition(entry.when, scope), entry.reason) for entry in playbook.disqualify)
         self._temperature = Ladder.of([entry.when for entry in playbook.temperature], scope)
         self._stages = Ladder.of([entry.when for entry in playbook.stages], scope)
@@ -86,14 +100,27 @@ class CompiledPlaybook:
 
     def decide(self, view: LeadView, *, now: datetime) -> Decision:
         """Return every decision, without words."""
-        return self._decide(Context(view, now))
-
-    def _decide(self, context: Context) -> Decision:
+        context = Context(view, now)
         points: list[int] = []
-        scores = self._score(context, points)
-        for name, predicate in self._signals:
+        return self._decide(context, points, self._score(context, points))
+
+    def _decide_later(self, before: Decision, at: datetime) -> Decision:
+        """Return every decision about the same lead at a later instant: most awards do not care what time it is."""
+        known = before.context
+        context = Context(known.view, at, known.facts)
+        points = before.points.copy()
+        for index, award in self._timed_awards:
+            points[index] = won(award.answer(context), award.once)
+        scores = self._sum(context, points)
+        context.signals, context.met = known.signals.copy(), known.met.copy()
+        return self._decide(context, points, scores, self._moving)
+
+    def _decide(self, context: Context, points: list[int], scores: Scores, named: Named | None = None) -> Decision:
+        """Make the decisions that follow from the scores; what is not among `named` stands as it is in the context."""
+        signals, frameworks = named or self._named
+        for name, predicate in signals:
             context.signals[name] = predicate.holds(context) is True
-        for name, answers in self._asked:
+        for name, answers in frameworks:
             context.met[name] = _count(answers, context)
         context.disqualified = self._disqualification(context)
         temperature = self._temperature.first(context)
@@ -109,21 +136,21 @@ class CompiledPlaybook:
         """Return every decision with its reasons, and when time alone will change one."""
         decision = self.decide(view, now=now)
         context = decision.context
-        lines = [
-            (points, ScoreLine(award.rule, points or award.possible, award.because(context, points)))
-            for award, points in zip(self.awards, decision.points, strict=True)
-        ]
-        signals = tuple(name for name, _ in self._signals)
+        lines: list[ScoreLine] = []
+        not_met: list[ScoreLine] = []
+        for award, points in zip(self.awards, decision.points, strict=True):
+            kind = lines if points else not_met
+            kind.append(ScoreLine(award.rule, points or award.possible, award.because(context, points)))
         changes_at, change = changes.next_change(
-            decision, lambda at: self._decide(Context(view, at, context.facts)), self._changes, self.awards, signals
+            decision, lambda at: self._decide_later(decision, at), self._changes, self.awards, self._signal_names
         )
         return Evaluation(
             playbook=self.reference,
             groups=decision.scores.groups,
             total=decision.scores.total,
             raw=decision.scores.raw,
-            lines=tuple(line for points, line in lines if points),
-            not_met=tuple(line for points, line in lines if not points),
+            lines=tuple(lines),
+            not_met=tuple(not_met),
             signals={name: one.because(context) for name, one in self._signals if context.signals[name]},
             frameworks={name: _state(items, context) for name, items in self._frameworks.items()},
             disqualified=context.disqualified,
@@ -152,18 +179,24 @@ class CompiledPlaybook:
         return predicate.because(context) if predicate is not None and predicate.holds(context) else None
 
     def _score(self, context: Context, points: list[int]) -> Scores:
-        """Add up the awards, and keep the points of each in the list."""
-        groups: dict[str, int] = {}
-        raw = 0
+        """Ask every award, keep the points of each in the list, and add them up."""
         for group in self.groups:
-            won = [
+            # `won`, written out: this line runs once for every rule of every lead.
+            points += [
                 (answer(context) or 0) if once is None else (once if answer(context) else 0)
                 for answer, once in group.answers
             ]
-            points += won
-            subtotal = sum(won)
+        return self._sum(context, points)
+
+    def _sum(self, context: Context, points: list[int]) -> Scores:
+        groups: dict[str, int] = {}
+        raw = start = 0
+        for group in self.groups:
+            end = start + len(group.answers)
+            subtotal = sum(points[start:end])
             raw += subtotal
             groups[group.name] = group.bounded(subtotal)
+            start = end
         total = max(self._low, min(self._high, sum(groups.values())))
         context.scores = {**groups, "total": total}
         return Scores(groups, total, raw)
@@ -176,16 +209,39 @@ class CompiledPlaybook:
                 return reason
         return None
 
+    def _named_things(self, playbook: Playbook) -> tuple[Named, Named]:
+        """Return the signals and the checklists that decisions depend on, and those of them that time can change.
+
+        Other checklists are counted only when explained.
+        """
+        moving: set[str] = set()
+        for name, predicate in self._signals:
+            if _moving([playbook.signals[name]], [predicate], moving):
+                moving.add(name)
+        asked = {part.framework for _, part in playbook.conditions() if isinstance(part, FrameworkCondition)}
+        answers = {name: tuple(predicate.holds for _, predicate in items) for name, items in self._frameworks.items()}
+        timed = {
+            name
+            for name, items in self._frameworks.items()
+            if _moving(playbook.frameworks[name].values(), (predicate for _, predicate in items), moving)
+        }
+        return (
+            (self._signals, tuple((name, answers[name]) for name in answers if name in asked | timed)),
+            (
+                tuple((name, predicate) for name, predicate in self._signals if name in moving),
+                tuple((name, answers[name]) for name in answers if name in timed),
+            ),
+        )
+
     def _all_changes(self) -> tuple[NextChange, ...]:
         predicates = [predicate for _, predicate in self._signals]
         predicates += [predicate for items in self._frameworks.values() for _, predicate in items]
         predicates += [predicate for predicate, _ in self._disqualify]
-        all_changes = [*(award.changes for award in self.awards), *(predicate.changes for predicate in predicates)]
         ladders = (self._temperature, self._stages, self._routes, self._tracks)
-        return (
-            *(one for one in all_changes if one is not None),
-            *(one for ladder in ladders for one in ladder.changes),
-        )
+        every = [award.changes for award in self.awards]
+        every += [predicate.changes for predicate in predicates]
+        every += [ladder.changes for ladder in ladders]
+        return tuple(dict.fromkeys(change for changes in every for change in changes))
 
 
 def compile_playbook(playbook: Playbook) -> CompiledPlaybook:
@@ -199,16 +255,19 @@ def _compile_group(name: str, group: Group, scope: Scope) -> CompiledGroup:
     return CompiledGroup(name, awards, answers, group.min, group.max)
 
 
-def _frameworks_asked(
-    playbook: Playbook, compiled: Mapping[str, tuple[tuple[str, Predicate], ...]]
-) -> tuple[tuple[str, tuple[Callable[[Context], bool | None], ...]], ...]:
-    """Return the checklists that a decision depends on; the others are counted only when explained."""
-    asked = {part.framework for _, part in playbook.conditions() if isinstance(part, FrameworkCondition)}
-    timed = {name for name, items in compiled.items() if any(item.changes for _, item in items)}
-    return tuple(
-        (name, tuple(predicate.holds for _, predicate in items))
-        for name, items in compiled.items()
-        if name in asked | timed
+def won(answer: int | None, once: int | None) -> int:
+    """Return an award's points: what it answers, or what it gives once if it answers yes."""
+    return (answer or 0) if once is None else (once if answer else 0)
+
+
+def _moving(conditions: Iterable[Condition], compiled: Iterable[Predicate], moving: Container[str]) -> bool:
+    """Whether time alone can change any of some conditions: by itself, through scores, or through a signal."""
+    if any(predicate.changes for predicate in compiled):
+        return True
+    parts = (part for condition in conditions for _, part in walk(condition))
+    return any(
+        isinstance(part, ScoreCondition) or (isinstance(part, SignalCondition) and part.signal in moving)
+        for part in parts
     )
 
 
@@ -224,10 +283,13 @@ def _count(answers: tuple[Callable[[Context], bool | None], ...], context: Conte
 
 
 def _state(items: tuple[tuple[str, Predicate], ...], context: Context) -> FrameworkState:
-    found: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+    met: list[str] = []
+    not_met: list[str] = []
+    unknown: list[str] = []
     for item, predicate in items:
-        found[predicate.holds(context)].append(item)
-    return FrameworkState(tuple(found[True]), tuple(found[False]), tuple(found[None]))
+        answer = predicate.holds(context)
+        (met if answer else unknown if answer is None else not_met).append(item)
+    return FrameworkState(tuple(met), tuple(not_met), tuple(unknown))
 
 
 def explanation(evaluation: Evaluation, lead_id: LeadId) -> dict[str, Any]:

@@ -35,11 +35,11 @@ def event(condition: EventCondition, scope: Scope) -> Predicate:
     return Predicate(_often_enough(query), because, changes_of(query))
 
 
-def changes_of(query: Query) -> NextChange | None:
-    """Return when time alone ends what a query finds; None if it never does."""
+def changes_of(query: Query) -> tuple[NextChange, ...]:
+    """Return when time alone ends what a query finds; empty if it never does."""
     if query.condition.within is None:
-        return None
-    return lambda context: query.ends(context.facts, context.now)
+        return ()
+    return (lambda context: query.ends(context.facts, context.now),)
 
 
 def _often_enough(query: Query) -> Answer:
@@ -134,7 +134,7 @@ def idle(condition: IdleCondition) -> Predicate:
     def because(context: Context) -> str:
         return f"idle {days(idle_days(context))}, {inside if holds(context) else outside}"
 
-    return Predicate(holds, because, changes)
+    return Predicate(holds, because, (changes,))
 
 
 def gained(condition: GainedCondition) -> Predicate:

@@ -73,4 +73,7 @@ class WordList:
 
     def first_in(self, words: Words) -> str | None:
         """Return the first entry, in the document's order, that stands in a text."""
-        return next((entry for line, entry in self.written if line in words.line), None)
+        for line, entry in self.written:
+            if line in words.line:
+                return entry
+        return None
