@@ -1,5 +1,6 @@
 """A lead is a fold: what it becomes does not depend on the order or the portions in which its submissions come."""
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -102,7 +103,7 @@ def test_folding_anew_forgets_what_went_elsewhere_and_keeps_what_was_decided(
 ) -> None:
     lead = step_by_step(LEAD, mine)
     lead.owner, lead.version, lead.sequence = "dora", 7, 9
-    alone = what_follows(lead)
+    alone = deepcopy(what_follows(lead))
     lead.unite(step_by_step(OTHER, others))
 
     lead.refold(mine)

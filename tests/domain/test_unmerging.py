@@ -13,7 +13,7 @@ OURS, THEIRS, NEW, BOTH = (Key("email", f"{name}@example.com") for name in ("our
 
 
 def an_id(number: int) -> SubmissionId:
-    return SubmissionId(UUID(int=number))
+    return SubmissionId(UUID(int=100 + number))
 
 
 def member(number: int, *keys: Key) -> Member:
