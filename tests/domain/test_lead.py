@@ -102,7 +102,7 @@ def test_folding_anew_forgets_what_went_elsewhere_and_keeps_what_was_decided(
     mine: list[Arrived], others: list[Arrived]
 ) -> None:
     lead = step_by_step(LEAD, mine)
-    lead.owner, lead.version, lead.sequence = "dora", 7, 9
+    lead.team, lead.owner, lead.version, lead.sequence = "emea", "dora", 7, 9
     alone = deepcopy(what_follows(lead))
     lead.unite(step_by_step(OTHER, others))
 
