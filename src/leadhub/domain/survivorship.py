@@ -14,8 +14,7 @@ and so on. A title's rank and department come with the title; street, postcode, 
 submission, a complete address before a part of one.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -76,6 +75,8 @@ def _company_key(name: str) -> str | None:
 
 def fold(one: Golden, other: Golden) -> dict[str, GoldenValue]:
     """Return the values that survive of two sets; idempotent, commutative and associative."""
+    if not one or not other:
+        return dict(one or other)
     one, other = _together(one), _together(other)
     survived = {**one, **other}
     for name in one.keys() & other.keys():
@@ -112,7 +113,7 @@ def _fold_mailbox(survived: dict[str, GoldenValue], one: Golden, other: Golden) 
     winner = max((one, other), key=lambda side: (_mailbox_rank(side), *_recency(side["email"])))
     for name in _MAILBOX:
         if name in winner:
-            survived[name] = replace(winner[name], rule="a personal mailbox before a shared one, then most recent")
+            survived[name] = _ruled(winner[name], "a personal mailbox before a shared one, then most recent")
 
 
 def _mailbox_rank(side: Golden) -> int:
@@ -130,7 +131,7 @@ def _fold_group(survived: dict[str, GoldenValue], one: Golden, other: Golden, gr
     for name in group:
         survived.pop(name, None)
         if name in winner:
-            survived[name] = replace(winner[name], rule=rule)
+            survived[name] = _ruled(winner[name], rule)
 
 
 def _group_rank(side: Golden, group: tuple[str, ...]) -> tuple[Any, ...]:
@@ -142,27 +143,28 @@ def _group_rank(side: Golden, group: tuple[str, ...]) -> tuple[Any, ...]:
 def _chosen(name: str, one: GoldenValue, other: GoldenValue) -> GoldenValue:
     if one == other:
         return one
-    rule, rank = _RULES.get(name, _MOST_RECENT)
-    return replace(max((one, other), key=lambda value: (_is_edit(value), *rank(value), *_recency(value))), rule=rule)
+    rank, rule = (_fullness, "a name before an initial, then most recent") if name in _NAMES else _MOST_RECENT
+    return _ruled(one if rank(one) >= rank(other) else other, rule)
 
 
-def _is_edit(value: GoldenValue) -> bool:
-    return value.provenance == EDITED
+def _ruled(value: GoldenValue, rule: str) -> GoldenValue:
+    if value.rule == rule:
+        return value
+    return GoldenValue(value.value, value.submission_id, value.source, value.at, rule, value.provenance, value.beside)
 
 
 def _recency(value: GoldenValue) -> tuple[Any, ...]:
-    return (_is_edit(value), value.at, value.submission_id)
+    return (value.provenance == EDITED, value.at, value.submission_id)
 
 
-def _completeness(value: GoldenValue) -> tuple[int, ...]:
+def _fullness(value: GoldenValue) -> tuple[Any, ...]:
     """An initial says less than a name; among names the person's newest spelling counts."""
-    return (int(len(str(value.value).rstrip(".")) > 1),)
+    is_edit, *recency = _recency(value)
+    return (is_edit, len(str(value.value).rstrip(".")) > 1, *recency)
 
 
-Rank = Callable[[GoldenValue], tuple[int, ...]]
-_MOST_RECENT: tuple[str, Rank] = ("most recent", lambda _: ())
-_FULLEST: tuple[str, Rank] = ("a name before an initial, then most recent", _completeness)
-_RULES: dict[str, tuple[str, Rank]] = {"first_name": _FULLEST, "last_name": _FULLEST, "full_name": _FULLEST}
+_NAMES = frozenset({"first_name", "last_name", "full_name"})
+_MOST_RECENT = (_recency, "most recent")
 
 
 def shown(golden: Golden) -> dict[str, FieldValue]:
