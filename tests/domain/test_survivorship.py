@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from random import Random
 from uuid import UUID
 
 from hypothesis import given
@@ -48,27 +49,126 @@ def test_a_personal_mailbox_survives_a_newer_role_mailbox_with_its_own_domain() 
     }
 
 
+def test_a_mailbox_that_is_no_persons_never_covers_one_that_is() -> None:
+    thrown_away = said(2, email="x@mailinator.com", email_class="disposable")
+    role = said(1, email="info@example.org", email_class="role")
+
+    assert values(fold(thrown_away, role))["email"] == "info@example.org"
+
+
+def test_a_title_comes_with_its_own_rank_and_department() -> None:
+    golden = fold(
+        said(1, job_title="CTO", seniority="c_level", department="engineering"),
+        said(2, job_title="Beekeeper", seniority="individual"),
+    )
+
+    assert values(golden) == {"job_title": "Beekeeper", "seniority": "individual"}
+
+
+def test_a_job_is_never_mixed_from_two() -> None:
+    golden = fold(said(1, company="Acme GmbH", job_title="CTO", employees="50"), said(2, company="New Ltd"))
+
+    assert values(golden) == {"company": "New Ltd", "former_job_title": "CTO", "former_employees": "50"}
+    assert values(fold(golden, said(3, company="New Ltd.", job_title="CEO"))) == {
+        "company": "New Ltd.",
+        "job_title": "CEO",
+        "former_employees": "50",
+    }
+
+
+def test_the_same_company_in_another_spelling_is_the_same_job() -> None:
+    golden = fold(said(1, company="Köhler GmbH", job_title="CTO"), said(2, company="KOEHLER"))
+
+    assert values(golden) == {"company": "KOEHLER", "job_title": "CTO"}
+
+
+def test_a_complete_address_survives_a_newer_part_of_one_and_none_is_mixed() -> None:
+    home = said(1, street="Hauptstr. 1", postal_code="10115", city="Berlin", country="DE")
+
+    assert values(fold(home, said(2, city="Potsdam", country="DE"))) == values(home)
+    assert values(fold(home, said(2, street="Ring 2", city="Bonn", country="DE"))) == {
+        "street": "Ring 2",
+        "city": "Bonn",
+        "country": "DE",
+    }
+    assert values(fold(home, said(2, country="FR"))) == {
+        "country": "FR",
+        "former_street": "Hauptstr. 1",
+        "former_postal_code": "10115",
+        "former_city": "Berlin",
+    }
+
+
+def test_an_edit_by_a_person_stands_until_a_newer_edit() -> None:
+    def edited(minute: int, **values: str) -> dict[str, GoldenValue]:
+        return candidates(
+            values,
+            submission_id=SubmissionId(UUID(int=100 + minute)),
+            source="ui",
+            at=NOON + timedelta(minutes=minute),
+            provenance="edited",
+        )
+
+    edit = edited(1, first_name="A.", job_title="Owner")
+    golden = fold(edit, said(2, first_name="Ada", job_title="CTO"))
+
+    assert values(golden) == {"first_name": "A.", "job_title": "Owner"}
+    assert values(fold(golden, edited(3, job_title="Chair")))["job_title"] == "Chair"
+
+
+_FIELDS = {
+    "email": st.sampled_from(["a@example.com", "info@example.com", "b@example.com"]),
+    "company": st.sampled_from(["", "Acme", "Acme GmbH", "Other Ltd"]),
+    "job_title": st.sampled_from(["", "CTO", "Owner"]),
+    "employees": st.sampled_from(["", "5", "50"]),
+    "first_name": st.sampled_from(["", "A.", "Ada", "Adah"]),
+    "country": st.sampled_from(["", "DE", "FR"]),
+    "city": st.sampled_from(["", "Berlin", "Paris"]),
+    "street": st.sampled_from(["", "Hauptstr. 1"]),
+}
+
+
+def _spoken(minute: int, sent: dict[str, str], provenance: str) -> dict[str, GoldenValue]:
+    derived = {"email_class": "role" if "info" in sent["email"] else "free"}
+    derived |= {"seniority": "c_level"} if sent["job_title"] == "CTO" else {}
+    return candidates(
+        sent | derived,
+        submission_id=SubmissionId(UUID(int=minute)),
+        source="form",
+        at=NOON + timedelta(minutes=minute),
+        provenance=provenance,
+    )
+
+
 _SAID = st.builds(
-    lambda minute, email, company, first_name: said(
-        minute, email=email, email_class="role" if "info" in email else "free", company=company, first_name=first_name
-    ),
-    st.integers(0, 5),
-    st.sampled_from(["a@example.com", "info@example.com", "b@example.com"]),
-    st.sampled_from(["", "A", "B"]),
-    st.sampled_from(["", "A.", "Ada", "Adah"]),
+    _spoken, st.integers(0, 9), st.fixed_dictionaries(_FIELDS), st.sampled_from(["stated", "stated", "edited"])
 )
+_SEVERAL = st.lists(_SAID, min_size=2, max_size=6, unique_by=lambda golden: next(iter(golden.values())).at)
 
 
-@given(st.lists(_SAID, min_size=2, max_size=5, unique_by=lambda golden: next(iter(golden.values())).at), st.randoms())
-def test_the_order_of_folding_does_not_matter(parts: list[dict[str, GoldenValue]], random: object) -> None:
+def _folded(sides: list[dict[str, GoldenValue]]) -> dict[str, GoldenValue]:
+    golden = sides[0]
+    for side in sides[1:]:
+        golden = fold(golden, side)
+    return golden
+
+
+@given(_SEVERAL, st.randoms(), st.integers(1, 5))
+def test_neither_order_nor_portions_of_folding_matter(
+    parts: list[dict[str, GoldenValue]], random: Random, cut: int
+) -> None:
     shuffled = list(parts)
-    random.shuffle(shuffled)  # type: ignore[attr-defined] # hypothesis types its Random as object
+    random.shuffle(shuffled)
+    portions = [portion for portion in (shuffled[:cut], shuffled[cut:]) if portion]
 
-    def folded(sides: list[dict[str, GoldenValue]]) -> dict[str, object]:
-        golden = sides[0]
-        for side in sides[1:]:
-            golden = fold(golden, side)
-        return values(golden)
+    assert _folded([_folded(portion) for portion in portions]) == _folded(parts)
+    assert fold(_folded(parts), _folded(parts)) == _folded(parts)
 
-    assert folded(parts) == folded(shuffled)
-    assert values(fold(parts[0], parts[0])) == values(parts[0])
+
+@given(_SEVERAL)
+def test_what_is_shown_of_a_job_and_of_a_place_belongs_together(parts: list[dict[str, GoldenValue]]) -> None:
+    golden = _folded(parts)
+
+    for name, value in golden.items():
+        anchor = golden.get({"job_title": "company", "employees": "company", "city": "country"}.get(name, ""))
+        assert anchor is None or value.beside in {None, anchor.beside}

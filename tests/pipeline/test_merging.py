@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,11 +14,15 @@ from tests.support.waiting import a_source, content, received
 
 from leadhub.domain.errors import Conflict, NotFound, PreconditionFailed
 from leadhub.domain.ids import LeadId
+from leadhub.domain.lead import FOLDED, folded
 from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
 from leadhub.pipeline.merging import Wish, merge_leads, undo_merge
 from leadhub.pipeline.process import Processing, process_due
+from leadhub.pipeline.recognise import arrived, from_row, load_facts
 from leadhub.resources import Ids, Resources, clock
+from leadhub.store import driver, leads
+from leadhub.store import merges as stored_merges
 
 # Three people whose names do not contradict each other: what parts them here is a person's word.
 ANA = {"email": "kim.a@acme.example", "first_name": "Kim", "last_name": "Diaz", "company": "Acme", "job_title": "CTO"}
@@ -354,3 +360,81 @@ async def test_what_is_folded_anew_equals_what_was_kept_step_by_step(desk: Desk)
     await desk.undo(second)
 
     assert await desk.picture(*leads) == before
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_is_merged_and_undone_each_lead_is_what_its_submissions_add_up_to(desk: Desk, seed: int) -> None:
+    random = Random(seed)
+    people = [{"email": f"kim.{n}@acme.example", "first_name": "Kim", "company": f"Firm {n}"} for n in range(4)]
+    people += [{"phone": f"+3461234567{n}", "first_name": "Kim", "job_title": "CTO"} for n in range(3)]
+    homes = [await desk.comes(person) for person in people]
+    merges: list[UUID] = []
+    for _ in range(18):
+        match random.choice(["merge", "merge", "undo", "comes", "mixed"]):
+            case "merge":
+                with suppress(Conflict):
+                    merges.append(await desk.merge(*random.sample(homes, 2), although_not_same=True))
+            case "undo" if merges:
+                with suppress(Conflict):
+                    await desk.undo(random.choice(merges))
+            case "comes":
+                await desk.comes(
+                    random.choice(people) | {"message": str(random.random())}, activities=["demo_requested"]
+                )
+            case "mixed":
+                await desk.comes(random.choice(people) | random.choice(people))
+            case _:
+                pass
+
+    await everything_adds_up(desk)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_people_who_merge_and_undo_at_once_beside_workers_lose_nothing(desk: Desk, seed: int) -> None:
+    people = [{"email": f"kim.{n}@acme.example", "first_name": "Kim"} for n in range(5)]
+    homes = [await desk.comes(person) for person in people]
+    small = Processing(desk.work.engine, desk.work.new_id, desk.work.clock, batch_rows=4)
+    merges: list[UUID] = []
+
+    async def decide(number: int) -> None:
+        random = Random(10 * seed + number)
+        for _ in range(8):
+            with suppress(Conflict):
+                if merges and random.random() < 0.4:
+                    await desk.undo(random.choice(merges))
+                else:
+                    merges.append(await desk.merge(*random.sample(homes, 2), although_not_same=True))
+
+    async def work() -> None:
+        for _ in range(12):
+            await process_due(small, desk.playbook)
+
+    await received(desk.resources.engine, desk.source, *[content(person) for person in people * 12])
+    await asyncio.gather(*(decide(number) for number in range(4)), *(work() for _ in range(3)))
+    await desk.drain()
+
+    await everything_adds_up(desk)
+    assert await desk.rows("SELECT * FROM pending_submission") == []
+
+
+async def everything_adds_up(desk: Desk) -> None:
+    """Each submission is in one living lead, which is what its submissions are, and holds the keys that they carry."""
+    living = [LeadId(row["id"]) for row in await desk.rows("SELECT id FROM lead WHERE merged_into IS NULL")]
+    members = await desk.rows("SELECT lead_id FROM membership")
+    [submissions] = await desk.rows("SELECT count(*) AS n FROM submission")
+    assert {row["lead_id"] for row in members} == set(living)
+    assert len(members) == submissions["n"]
+    for lead_id in living:
+        async with driver.connect(desk.resources.engine) as connection:
+            arrivals = [arrived(member.waiting) for member in await stored_merges.members(connection, [lead_id])]
+            [row] = await leads.load_for_update(connection, [lead_id])
+            keys = (await stored_merges.keys_of(connection, [lead_id])).get(lead_id, {})
+            kept = from_row(row, keys)
+            await load_facts(connection, {lead_id: kept})
+        anew = folded(lead_id, arrivals)
+        assert {name: getattr(kept, name) for name in FOLDED} == {name: getattr(anew, name) for name in FOLDED}
+        assert kept.keys.keys() == anew.keys.keys()
+        assert await desk.has_no_gaps(lead_id)
+    for row in await desk.rows("SELECT id FROM lead WHERE merged_into IS NOT NULL"):
+        async with driver.connect(desk.resources.engine) as connection:
+            assert await stored_merges.living(connection, row["id"]) in living

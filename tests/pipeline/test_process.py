@@ -77,6 +77,7 @@ async def test_a_submission_becomes_a_scored_routed_lead_with_its_reasons(
         "at": lead["golden"]["phone"]["at"],
         "rule": "only value",
         "provenance": "stated",
+        "beside": None,
     }
     assert (lead["score_fit"], lead["score_engagement"], lead["score_total"]) == (50, 25, 75)
     assert lines == {"fit.title": 10, "fit.size": 15, "fit.industry": 20, "fit.location": 5, "engagement.pricing": 25}

@@ -26,7 +26,7 @@ class GoldenField(BaseModel):
     submission_id: UUID
     at: datetime
     rule: str = Field(description="The rule that chose it among several.")
-    provenance: str = Field(description="stated, observed, enriched or inferred.")
+    provenance: str = Field(description="stated, observed, enriched, inferred or edited.")
 
 
 class CustomAnswer(BaseModel):
@@ -139,7 +139,9 @@ class LeadOut(BaseModel):
     is_test: bool
     version: int
     sequence: int = Field(description="Number of its newest event.")
-    contact: dict[str, GoldenField] = Field(description="By canonical field; what is unknown is absent.")
+    contact: dict[str, GoldenField] = Field(
+        description="By canonical field; unknown ones are absent. `former_…`: said of a company or country before."
+    )
     contact_points: list[ContactPoint]
     custom: dict[str, CustomAnswer]
     attribution: Attribution

@@ -16,7 +16,7 @@ from leadhub.domain.matching.profile import Profile
 from leadhub.domain.matching.sighting import Sighting
 from leadhub.domain.model import ConsentState, Fact, FieldValue, GoldenValue, LeadView
 from leadhub.domain.submission import Content, StatedActivity
-from leadhub.domain.survivorship import candidates, fold
+from leadhub.domain.survivorship import candidates, fold, shown
 
 MOST_FACTS = 1_000
 """Facts kept apart in one lead. Past it, activities of a type are counted without their attributes."""
@@ -183,7 +183,7 @@ class Lead:
     def view(self) -> LeadView:
         """Return the lead as a playbook sees it."""
         first_touch = self.attribution.get("first", {})
-        fields: dict[str, FieldValue | None] = {name: value.value for name, value in self.golden.items()}
+        fields: dict[str, FieldValue | None] = {**shown(self.golden)}
         fields["channel"] = first_touch.get("channel")
         fields["source"] = fields.get("origin") or first_touch.get("channel")
         fields["sales_decision"] = self.sales_decision
@@ -204,8 +204,7 @@ class Lead:
         self.golden = golden
 
     def _note_changes(self, golden: Mapping[str, GoldenValue]) -> None:
-        known = {name: value.value for name, value in self.golden.items()}
-        new = {name: value.value for name, value in golden.items()}
+        known, new = shown(self.golden), shown(golden)
         self.changed |= {name for name in known.keys() | new.keys() if known.get(name) != new.get(name)}
 
     def _count(self, fact: Fact) -> None:

@@ -189,4 +189,6 @@ class GoldenValue:
     rule: str
     """The survivorship rule that chose it, for example `most recent`."""
     provenance: str = "stated"
-    """stated, observed, enriched or inferred."""
+    """stated, observed, enriched, inferred or edited."""
+    beside: str | None = None
+    """The company, or country, that was said with it, folded: what it is true for. None where it stands alone."""

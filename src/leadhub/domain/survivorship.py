@@ -3,20 +3,42 @@
 A lead is a fold over its submissions. Every rule here chooses between two values by what they carry themselves (the
 time of receipt, the submission's id, how complete they are), so the order in which workers fold them does not matter
 and merging two leads is folding their golden values together.
+
+    e-mail      a personal mailbox before a shared one, then the newest; its domain and class come with it
+    names       a name before an initial, then the newest
+    the rest    the newest; an edit by a person before any source, until a newer edit
+
+Two parts of a lead are never mixed. A job is what was said beside one company, a place what was said beside one
+country: when the newest company or country is another, what was said with the former one is shown as `former_job_title`
+and so on. A title's rank and department come with the title; street, postcode, city and region are those of one
+submission, a complete address before a part of one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from leadhub.domain.ids import SubmissionId
 from leadhub.domain.model import FieldValue, GoldenValue
+from leadhub.domain.normalisation import Refused, normalise_company
 
 Golden = Mapping[str, GoldenValue]
 
+FORMER = "former_"
+"""Before the name of a field: its newest value belongs to a former company or country."""
+EDITED = "edited"
+"""The provenance of what a person wrote into a lead: it is worth more than what any source says."""
+
 _MAILBOX = ("email", "email_domain", "email_class")
 """Chosen together: a domain never belongs to another address than the one shown."""
-_PERSONAL = frozenset({"free", "business"})
+_MAILBOX_RANK = {"free": 3, "business": 3, "role": 2, "disposable": 1}
+_TITLE = ("job_title", "seniority", "department")
+_PLACE = ("street", "postal_code", "city", "region")
+_GROUPS = (_TITLE, _PLACE)
+_OF_COMPANY = (*_TITLE, "industry", "employees", "website", "company_domain")
+_ANCHORS = dict.fromkeys(("company", *_OF_COMPANY), "company") | dict.fromkeys(("country", *_PLACE), "country")
+"""Field → the field whose value it is true for."""
 
 
 def candidates(
@@ -28,59 +50,123 @@ def candidates(
     provenance: str = "stated",
 ) -> dict[str, GoldenValue]:
     """Return one submission's normalised values as candidates; an empty value is none."""
+    beside = {"company": _company_key(str(values.get("company", ""))), "country": values.get("country")}
     return {
         name: GoldenValue(
-            value, submission_id=submission_id, source=source, at=at, rule="only value", provenance=provenance
+            value,
+            submission_id=submission_id,
+            source=source,
+            at=at,
+            rule="only value",
+            provenance=provenance,
+            beside=str(key) if (key := beside.get(_ANCHORS.get(name, ""))) else None,
         )
         for name, value in values.items()
         if value != ""
     }
 
 
+@lru_cache(maxsize=4096)
+def _company_key(name: str) -> str | None:
+    """Return what the spellings of a company's name share: `Köhler GmbH` and `Koehler` are one job."""
+    company = normalise_company(name)
+    return None if isinstance(company, Refused) else company.keys[-1]
+
+
 def fold(one: Golden, other: Golden) -> dict[str, GoldenValue]:
     """Return the values that survive of two sets; idempotent, commutative and associative."""
+    if not one or not other:
+        return dict(one or other)
+    one, other = _together(one), _together(other)
     survived = {**one, **other}
     for name in one.keys() & other.keys():
-        if name not in _MAILBOX:
+        if name not in _CHOSEN_TOGETHER:
             survived[name] = _chosen(name, one[name], other[name])
     if "email" in one and "email" in other:
         _fold_mailbox(survived, one, other)
-    return survived
+    for group in _GROUPS:
+        _fold_group(survived, one, other, group)
+    return _apart(survived)
+
+
+_CHOSEN_TOGETHER = frozenset({*_MAILBOX, *_TITLE, *_PLACE})
+
+
+def _together(golden: Golden) -> Golden:
+    """Return golden values without the distinction of what is former; a field has one value, shown or former."""
+    if not any(name.startswith(FORMER) for name in golden):
+        return golden
+    return {name.removeprefix(FORMER): value for name, value in golden.items()}
+
+
+def _apart(golden: dict[str, GoldenValue]) -> dict[str, GoldenValue]:
+    """Put away what was said beside another company or country than the one shown."""
+    shown = {}
+    for name, value in golden.items():
+        anchor = golden.get(_ANCHORS.get(name, ""))
+        is_former = value.beside is not None and anchor is not None and anchor.beside != value.beside
+        shown[FORMER + name if is_former else name] = value
+    return shown
 
 
 def _fold_mailbox(survived: dict[str, GoldenValue], one: Golden, other: Golden) -> None:
-    winner = max((one, other), key=lambda side: (_is_personal(side), *_recency(side["email"])))
+    winner = max((one, other), key=lambda side: (_mailbox_rank(side), *_recency(side["email"])))
     for name in _MAILBOX:
         if name in winner:
             survived[name] = _ruled(winner[name], "a personal mailbox before a shared one, then most recent")
 
 
-def _is_personal(side: Golden) -> bool:
+def _mailbox_rank(side: Golden) -> int:
     mailbox_class = side.get("email_class")
-    return mailbox_class is not None and mailbox_class.value in _PERSONAL
+    return _MAILBOX_RANK.get(str(mailbox_class.value), 0) if mailbox_class is not None else 0
+
+
+def _fold_group(survived: dict[str, GoldenValue], one: Golden, other: Golden, group: tuple[str, ...]) -> None:
+    """Take a whole group from one side: from the one whose group is better."""
+    sides = [side for side in (one, other) if any(name in side for name in group)]
+    if len(sides) < 2 or {name: one.get(name) for name in group} == {name: other.get(name) for name in group}:
+        return
+    winner = max(sides, key=lambda side: _group_rank(side, group))
+    rule = "most recent complete address" if group is _PLACE else "most recent title"
+    for name in group:
+        survived.pop(name, None)
+        if name in winner:
+            survived[name] = _ruled(winner[name], rule)
+
+
+def _group_rank(side: Golden, group: tuple[str, ...]) -> tuple[Any, ...]:
+    newest = max(_recency(side[name]) for name in group if name in side)
+    is_complete = group is not _PLACE or ("street" in side and ("city" in side or "postal_code" in side))
+    return newest[0], is_complete, *newest[1:]
 
 
 def _chosen(name: str, one: GoldenValue, other: GoldenValue) -> GoldenValue:
     if one == other:
         return one
-    rule, rank = _RULES.get(name, _MOST_RECENT)
-    return _ruled(max((one, other), key=lambda value: (*rank(value), *_recency(value))), rule)
+    rank, rule = (_fullness, "a name before an initial, then most recent") if name in _NAMES else _MOST_RECENT
+    return _ruled(one if rank(one) >= rank(other) else other, rule)
 
 
 def _ruled(value: GoldenValue, rule: str) -> GoldenValue:
-    return GoldenValue(value.value, value.submission_id, value.source, value.at, rule, value.provenance)
+    if value.rule == rule:
+        return value
+    return GoldenValue(value.value, value.submission_id, value.source, value.at, rule, value.provenance, value.beside)
 
 
 def _recency(value: GoldenValue) -> tuple[Any, ...]:
-    return (value.at, value.submission_id)
+    return (value.provenance == EDITED, value.at, value.submission_id)
 
 
-def _completeness(value: GoldenValue) -> tuple[int, ...]:
+def _fullness(value: GoldenValue) -> tuple[Any, ...]:
     """An initial says less than a name; among names the person's newest spelling counts."""
-    return (int(len(str(value.value).rstrip(".")) > 1),)
+    is_edit, *recency = _recency(value)
+    return (is_edit, len(str(value.value).rstrip(".")) > 1, *recency)
 
 
-Rank = Callable[[GoldenValue], tuple[int, ...]]
-_MOST_RECENT: tuple[str, Rank] = ("most recent", lambda _: ())
-_FULLEST: tuple[str, Rank] = ("a name before an initial, then most recent", _completeness)
-_RULES: dict[str, tuple[str, Rank]] = {"first_name": _FULLEST, "last_name": _FULLEST, "full_name": _FULLEST}
+_NAMES = frozenset({"first_name", "last_name", "full_name"})
+_MOST_RECENT = (_recency, "most recent")
+
+
+def shown(golden: Golden) -> dict[str, FieldValue]:
+    """Return the values that are true of the lead now."""
+    return {name: value.value for name, value in golden.items() if not name.startswith(FORMER)}

@@ -257,6 +257,7 @@ def from_row(row: dict[str, Any], keys: dict[Key, bool]) -> Lead:
             datetime.fromisoformat(stored["at"]),
             stored["rule"],
             stored["provenance"],
+            stored.get("beside"),
         )
         for name, stored in row["golden"].items()
     }
