@@ -15,7 +15,6 @@ from typing import cast
 import uvloop
 from typing_extensions import override
 
-
 _MOST_PER_SECOND = 5_000
 """No server here answers as many."""
 
@@ -129,7 +128,6 @@ class Target:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         return request(self.path, lead(self.first + number), headers)
-
 
     def requests(self, count: int) -> list[bytes]:
         """Return so many requests: making one costs a tenth of serving one, and belongs before the clock starts."""

@@ -101,6 +101,8 @@ class Told:
     """The platform's id of the person."""
     submitted_at: datetime | None = None
     is_test: bool = False
+    is_known_by_id: bool = False
+    """Whether the id of the person alone is worth keeping: their other submissions will tell the rest."""
     activity: str = ""
     """What it counts as, if not what the source's options say."""
     attributes: dict[str, str] = field(default_factory=dict)
@@ -188,7 +190,8 @@ class Platform:
 
     def _unpacked(self, told: Told, sent: Sent) -> Unpacked | None:
         content = _content(told, sent.options)
-        if not (content.external_id or content.fields.get("email") or content.fields.get("phone")):
+        is_known = told.is_known_by_id and content.external_id is not None
+        if not (is_known or content.fields.get("email") or content.fields.get("phone")):
             return None
         return Unpacked(
             content,

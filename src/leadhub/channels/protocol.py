@@ -108,11 +108,15 @@ class Guide:
     """The channel as people know it."""
     secret: SecretFrom
     steps: tuple[str, ...]
-    """What to do at the other side, in its own words; `{url}` and `{secret}` are to be filled in."""
+    """What to do at the other side, in its own words; `{url}`, `{secret}` and names of options are to be filled in."""
 
-    def filled(self, *, url: str, secret: str) -> tuple[str, ...]:
+    def filled(self, *, url: str, secret: str, options: Mapping[str, object]) -> tuple[str, ...]:
         """Return the steps for one source."""
-        return tuple(step.replace("{url}", url).replace("{secret}", secret) for step in self.steps)
+        known = {name: value for name, value in options.items() if isinstance(value, str)}
+        filled = list(self.steps)
+        for name, value in {**known, "url": url, "secret": secret}.items():
+            filled = [step.replace(f"{{{name}}}", value) for step in filled]
+        return tuple(filled)
 
 
 class Channel(Protocol):

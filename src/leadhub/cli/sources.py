@@ -52,8 +52,11 @@ def create(channel: str, name: str, *, key: str | None = None, option: Several =
     key = key or sources.make_key(entropy)
     secret = sources.make_secret(entropy) if guide.secret is SecretFrom.LEADHUB else None
     url = _url(channel, key)
-    if channel in PLATFORMS and "webhook_url" in PLATFORMS[channel].options.model_fields:
+    known = PLATFORMS[channel].options.model_fields if channel in PLATFORMS else {}
+    if "webhook_url" in known:
         options.setdefault("webhook_url", url)
+    if "verify_token" in known:
+        options.setdefault("verify_token", sources.make_secret(entropy))
 
     async def work(resources: Resources) -> Source:
         return await sources.create_source(
@@ -75,7 +78,7 @@ def create(channel: str, name: str, *, key: str | None = None, option: Several =
     say(f"[bold]{url}[/bold]")
     if secret:
         say(f"secret, shown only now: [bold]{secret}[/bold]")
-    _say_steps(guide, made.key, url=url, secret=secret)
+    _say_steps(made, url=url, secret=secret)
 
 
 @app.command
@@ -103,7 +106,7 @@ def steps(key: str, /) -> None:
     source = use(work)
     url = _url(source.channel, source.key)
     say(f"[bold]{url}[/bold]")
-    _say_steps(_guide(source.channel), source.key, url=url, secret=None)
+    _say_steps(source, url=url, secret=None)
 
 
 @app.command
@@ -275,10 +278,11 @@ def _url(channel: str, key: str) -> str:
     return f"{(deployment.settings.public_url or deployment.gateway_url).rstrip('/')}/in/{channel}/{key}"
 
 
-def _say_steps(guide: Guide, key: str, *, url: str, secret: str | None) -> None:
+def _say_steps(source: Source, *, url: str, secret: str | None) -> None:
+    guide = _guide(source.channel)
     unknown = "(its secret; `leadhub sources secret KEY --make` makes another)"
-    for number, line in enumerate(guide.filled(url=url, secret=secret or unknown), start=1):
-        say(escape(f"{number}. {line.replace('KEY', key)}"))
+    for number, line in enumerate(guide.filled(url=url, secret=secret or unknown, options=source.options), start=1):
+        say(escape(f"{number}. {line.replace('KEY', source.key)}"))
 
 
 def _typed_secret() -> str:
