@@ -1,3 +1,5 @@
+import hmac
+import json
 from dataclasses import replace
 
 import pytest
@@ -75,3 +77,46 @@ def test_a_sender_of_cloudevents_is_told_that_it_may(headers: dict[str, str], *,
     reply = PLATFORMS["cloudevents"].preflight(inbound, a_connection("cloudevents"))
 
     assert (reply is not None) is answered
+
+
+SECRET = b"a client secret of linkedin"
+
+
+def challenged(challenge: str) -> Reply | None:
+    connection = replace(a_connection("linkedin"), secrets=(SECRET, b"an older one"))
+    return PLATFORMS["linkedin"].preflight(asked(f"challengeCode={challenge}"), connection)
+
+
+def test_linkedins_challenge_is_signed_with_the_client_secret() -> None:
+    challenge = "890e4665-4dfe-4ab1-b689-ed553bceeed0"
+
+    reply = challenged(challenge)
+
+    assert reply is not None
+    assert json.loads(reply.body) == {
+        "challengeCode": challenge,
+        "challengeResponse": hmac.new(SECRET, challenge.encode(), "sha256").hexdigest(),
+    }
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        "",
+        "hmacsha256%3D%7B%22type%22%3A%22LEAD_ACTION%22%7D",
+        "890e4665-4dfe-1ab1-b689-ed553bceeed0",
+        "890e4665-4dfe-4ab1-b689-ed553bceeed0%0A",
+        "890e4665-4dfe-4ab1-b689-ed553bceeed0x",
+        "890e4665-4dfe-4ab1-b689-ed553bceeed0&challengeCode=890e4665-4dfe-4ab1-b689-ed553bceeed0",
+    ],
+)
+def test_nothing_but_a_uuid_is_ever_signed(challenge: str) -> None:
+    with pytest.raises(NotAllowed):
+        challenged(challenge)
+
+
+def test_without_a_secret_no_challenge_is_answered() -> None:
+    with pytest.raises(NotAllowed):
+        PLATFORMS["linkedin"].preflight(
+            asked("challengeCode=890e4665-4dfe-4ab1-b689-ed553bceeed0"), a_connection("linkedin")
+        )

@@ -80,4 +80,6 @@ SIGN: dict[str, Sign] = {
     "chatbase": lambda body, s: {"x-chatbase-signature": _hex(s, body, "sha1")},
     "whatsapp": lambda body, s: {"x-hub-signature-256": "sha256=" + _hex(s, body)},
     "messenger": lambda body, s: {"x-hub-signature-256": "sha256=" + _hex(s, body)},
+    "meta": lambda body, s: {"x-hub-signature-256": "sha256=" + _hex(s, body)},
+    "linkedin": lambda body, s: {"x-li-signature": "hmacsha256=" + _hex(s, b"hmacsha256=" + body)},
 }

@@ -5,6 +5,7 @@ import re
 from typing import Annotated
 from urllib.parse import parse_qsl
 
+import orjson
 from pydantic import StringConstraints
 
 from leadhub.channels.platform import PlatformOptions
@@ -12,6 +13,7 @@ from leadhub.channels.protocol import Connection, Inbound, Reply
 from leadhub.domain.errors import NotAllowed
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 _MOST_PARAMETERS = 20
 
 
@@ -40,6 +42,27 @@ def meta(inbound: Inbound, connection: Connection) -> Reply | None:
     if not is_known or asked.get("hub.mode") != "subscribe" or not _CHALLENGE.fullmatch(challenge):
         raise NotAllowed("The verification request does not carry this source's verify_token.")
     return Reply(200, challenge.encode("ascii"), "text/plain", (("Cache-Control", "no-store"),))
+
+
+def linkedin(inbound: Inbound, connection: Connection) -> Reply | None:
+    """Answer LinkedIn's challenge, which comes again every two hours and must be answered within three seconds.
+
+    The answer is made with the key, and in the way, that notifications are signed with. So nothing but a UUID of
+    version 4 is ever signed: no text of a stranger's choice, which could be a forged notification.
+
+    Source: learn.microsoft.com, LinkedIn "Webhook validation".
+
+    Raises:
+        NotAllowed: the challenge is no UUIDv4, or the source has no secret.
+    """
+    if inbound.method != "GET":
+        return None
+    challenge = parameters(inbound).get("challengeCode", "")
+    if not _UUID4.fullmatch(challenge) or not connection.secrets:
+        raise NotAllowed("A challengeCode that is a UUIDv4 is answered, by a source that has its client secret.")
+    answer = hmac.digest(connection.secrets[0], challenge.encode("ascii"), "sha256").hex()
+    body = orjson.dumps({"challengeCode": challenge, "challengeResponse": answer})
+    return Reply(200, body, headers=(("Cache-Control", "no-store"),))
 
 
 def parameters(inbound: Inbound) -> dict[str, str]:

@@ -30,7 +30,7 @@ from leadhub.channels.decoding import (
 )
 from leadhub.channels.digging import moment
 from leadhub.channels.options import options_of, read_options
-from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Receipt, Reply, Unpacked
+from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Notice, Receipt, Reply, Unpacked
 from leadhub.channels.signatures import Proof
 from leadhub.domain.errors import FieldError, UnsupportedMedia
 from leadhub.domain.normalisation.text import clean_block, clean_line
@@ -141,6 +141,8 @@ class Platform:
     """Top-level names of the body that hold a secret and are not stored."""
     answer: bytes = ACCEPTED
     handshake: Handshake | None = None
+    announced: Callable[[Sent], Iterable[Notice]] | None = None
+    """For a platform that only announces its leads: reads the announcement. `read` then reads what was fetched."""
     needs_scope: None = None
 
     def check_secret(self, secret: str) -> None:
@@ -161,12 +163,13 @@ class Platform:
         """Verify and unpack."""
         url = connection.options.get("webhook_url")
         self.proof.verify(inbound, connection.secrets, url=url if isinstance(url, str) else "")
-        return self.preview(inbound, connection)
+        if self.announced is None:
+            return self.preview(inbound, connection)
+        return Capture((), notices=tuple(self.announced(self._sent(inbound, connection))))
 
     def preview(self, inbound: Inbound, connection: Connection) -> Capture:
         """Unpack without asking who sent it."""
-        media = media_type(inbound)
-        sent = Sent(inbound, options_of(self.options, connection.options), self._decoded(inbound, media), media)
+        sent = self._sent(inbound, connection)
         submissions = (self._unpacked(told, sent) for told in self.read(sent))
         return Capture(tuple(one for one in submissions if one is not None))
 
@@ -179,6 +182,10 @@ class Platform:
         """Add nothing: no browser posts here."""
         del inbound, connection
         return ()
+
+    def _sent(self, inbound: Inbound, connection: Connection) -> Sent:
+        media = media_type(inbound)
+        return Sent(inbound, options_of(self.options, connection.options), self._decoded(inbound, media), media)
 
     def _decoded(self, inbound: Inbound, media: MediaType) -> object:
         if media.name == "application/json" or media.name.endswith("+json"):

@@ -81,12 +81,24 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """That a platform has a lead, which is to be fetched there."""
+
+    object_id: str
+    """The platform's id of the lead."""
+    action: str = "created"
+    """created or deleted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """What to store, and how to answer once that is on disk."""
 
     submissions: tuple[Unpacked, ...]
     context: Mapping[str, object] = field(default_factory=dict)
     """The channel's own notes for `reply`, for example where a form redirects to."""
+    notices: tuple[Notice, ...] = ()
+    """Leads of which only the platform knows more."""
 
 
 class SecretFrom(StrEnum):
