@@ -1,9 +1,10 @@
-"""Microseconds that a channel takes to unpack one ordinary request."""
+"""Microseconds that a channel takes to verify and unpack one ordinary request."""
 
 import json
 import time
 import timeit
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from leadhub.channels.protocol import Connection, Inbound
-from leadhub.channels.registry import CHANNELS
+from leadhub.channels.registry import CHANNELS, PLATFORMS
 from leadhub.domain.ids import SourceId
 
 _LEAD = {
@@ -47,6 +48,27 @@ _FORM_OPTIONS = {
     "consents": [{"field": "newsletter", "purpose": "marketing", "wording": "Keep me posted."}],
     "thank_you_url": "https://www.example.org/thanks",
 }
+_SECRET = b"a secret of the benchmark"
+_TYPEFORM = {
+    "event_id": "01HX",
+    "event_type": "form_response",
+    "form_response": {
+        "form_id": "lT4Z3j",
+        "token": "a3a12ec67a1365927098a606107fac15",
+        "submitted_at": "2026-01-15T09:29:00Z",
+        "hidden": {"utm_source": "newsletter", "utm_medium": "email"},
+        "definition": {"title": "Demo", "fields": [{"id": name, "title": name} for name in _LEAD]},
+        "answers": [{"type": "text", "text": value, "field": {"id": name}} for name, value in _LEAD.items()],
+    },
+}
+_GOOGLE = {
+    "lead_id": "TeSt_Cj0KEQ17",
+    "form_id": 40000000001,
+    "campaign_id": 123456789012,
+    "google_key": _SECRET.decode(),
+    "gcl_id": "EAIaIQ17",
+    "user_column_data": [{"column_id": name.upper(), "string_value": value} for name, value in _LEAD.items()],
+}
 _ROUNDS = 200
 _CALLS = 50
 _BOUNDARY = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
@@ -66,6 +88,9 @@ def main() -> dict[str, dict[str, float]]:
         "form": ("application/x-www-form-urlencoded", urlencode(_FORM).encode()),
         "form (multipart)": (f"multipart/form-data; boundary={_BOUNDARY}", f"{multipart}--{_BOUNDARY}--\r\n".encode()),
         "form (json)": ("application/json", orjson.dumps(_FORM)),
+        "json": ("application/json", orjson.dumps(_FORM)),
+        "typeform": ("application/json", orjson.dumps(_TYPEFORM)),
+        "google-ads": ("application/json", orjson.dumps(_GOOGLE)),
     }
     result = {}
     for name, (media, body) in bodies.items():
@@ -79,7 +104,7 @@ def _measure(channel_name: str, media: str, body: bytes) -> tuple[float, float]:
     """Return the best time of an unpack, and the median of its ratio to the reference."""
     channel = CHANNELS[channel_name]
     options = channel.validate_options(_FORM_OPTIONS if channel_name == "form" else {})
-    connection = Connection(SourceId(UUID(int=1)), channel_name, "Bench", "bench", options)
+    connection = Connection(SourceId(UUID(int=1)), channel_name, "Bench", "bench", options, (_SECRET,))
     headers = {
         "content-type": [media],
         "origin": ["https://www.example.org"],
@@ -88,6 +113,9 @@ def _measure(channel_name: str, media: str, body: bytes) -> tuple[float, float]:
         "accept": ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"],
     }
     inbound = Inbound("POST", "", headers, body, "198.51.100.7", datetime(2026, 1, 15, 9, 30, tzinfo=UTC))
+    if channel_name in PLATFORMS:
+        proof = PLATFORMS[channel_name].proof.sign(inbound, _SECRET)
+        inbound = replace(inbound, headers={**headers, **{name: [value] for name, value in proof.items()}})
     reference = orjson.dumps(_API)
     pairs = [
         (_seconds(lambda: channel.unpack(inbound, connection)), _seconds(lambda: json.loads(reference)))

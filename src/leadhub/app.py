@@ -24,9 +24,8 @@ from leadhub.channels.protocol import Channel
 from leadhub.channels.registry import CHANNELS
 from leadhub.pipeline.capture import Gate
 from leadhub.pipeline.lookups import ApiKeys, Connections
-from leadhub.resources import Ids, Resources, clock, open_resources
+from leadhub.resources import Ids, clock, open_inbox, open_resources
 from leadhub.settings import Settings
-from leadhub.store.inbox import Inbox, Limits
 
 _FILES_BESIDES_CONNECTIONS = 200
 _log = telemetry.get_logger("gateway")
@@ -69,10 +68,19 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         async with open_resources(settings) as resources:
-            inbox = _open_inbox(resources)
+            inbox = open_inbox(resources)
             connections = Connections(resources.sessions, resources.vault, now=clock)
             api_keys = ApiKeys(resources.sessions, now=clock)
-            intake.open(Gate(channels=channels, connections=connections, api_keys=api_keys, inbox=inbox, new_id=ids))
+            intake.open(
+                Gate(
+                    channels=channels,
+                    connections=connections,
+                    api_keys=api_keys,
+                    inbox=inbox,
+                    sessions=resources.sessions,
+                    new_id=ids,
+                )
+            )
             readiness.open(resources, inbox)
             api.openapi()  # FastAPI builds its routes at first use, which would hold up that request and all beside it
             api.state.resources = resources
@@ -85,19 +93,6 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
     api.state.readiness = readiness
     api.state.now = clock
     return Door(api, intake, bodies, readiness, now=clock, new_id=ids)
-
-
-def _open_inbox(resources: Resources) -> Inbox:
-    settings = resources.settings
-    limits = Limits(
-        rows=settings.inbox_rows,
-        bytes=settings.inbox_bytes,
-        wait_seconds=settings.inbox_wait_seconds,
-        connect_seconds=2 * settings.pool_wait_seconds,  # a wait for one of the pool's, or to make a new one
-    )
-    inbox = Inbox(resources.engine, limits, nudge=resources.submissions_nudge)
-    inbox.start()
-    return inbox
 
 
 class GatewayServer(uvicorn.Server):

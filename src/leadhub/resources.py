@@ -15,6 +15,7 @@ from leadhub.domain.ids import uuid7
 from leadhub.outbound import queue
 from leadhub.settings import Settings
 from leadhub.store.engine import Sessions, create_engine, create_sessions
+from leadhub.store.inbox import Inbox, Limits
 from leadhub.store.vault import Vault
 
 
@@ -95,3 +96,17 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         await resources.deliveries_nudge.close()
         await client.aclose()
         await engine.dispose()
+
+
+def open_inbox(resources: Resources) -> Inbox:
+    """Return an inbox that takes submissions until it is closed."""
+    settings = resources.settings
+    limits = Limits(
+        rows=settings.inbox_rows,
+        bytes=settings.inbox_bytes,
+        wait_seconds=settings.inbox_wait_seconds,
+        connect_seconds=2 * settings.pool_wait_seconds,  # a wait for one of the pool's, or to make a new one
+    )
+    inbox = Inbox(resources.engine, limits, nudge=resources.submissions_nudge)
+    inbox.start()
+    return inbox

@@ -66,6 +66,13 @@ class Settings(BaseSettings):
         description="Private networks that webhooks may reach, also over http, comma-separated: 127.0.0.0/8,::1/128",
     )
 
+    meta_graph_url: str = Field(
+        default="https://graph.facebook.com/v26.0", description="Where Meta's leads are fetched, with the API's version"
+    )
+    linkedin_api_url: str = Field(default="https://api.linkedin.com/rest", description="Where LinkedIn's are fetched")
+    linkedin_version: str = Field(
+        default="202607", pattern="^[0-9]{6}$", description="Version of LinkedIn's API; one is served for a year"
+    )
     idempotency_days: int = Field(default=4, ge=3, le=90, description="How long a client's Idempotency-Key is kept")
     log_format: str = Field(default="json", pattern="^(json|console)$", description="json or console")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged")

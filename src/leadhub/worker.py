@@ -21,14 +21,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
 from leadhub.outbound import queue
+from leadhub.outbound.fetching import Fetcher, Platforms
 from leadhub.outbound.queue import Wakeup
 from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline import housekeeping
 from leadhub.pipeline.deliver import Deliverer
+from leadhub.pipeline.fetch import Fetching, fetch_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
 from leadhub.pipeline.rescore import rescore_due
-from leadhub.resources import Ids, Resources, clock, open_resources
+from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources
 from leadhub.settings import Settings
 from leadhub.store.outage import is_outage
 
@@ -77,12 +79,41 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 _drain(work, playbook, wakeup, stop, backlog),
                 _help_out(work, playbook, wakeup, stop, backlog),
                 deliverer.run(stop),
+                _fetch(resources, stop),
             )
     finally:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         _log.info("worker.stopped")
+
+
+async def _fetch(resources: Resources, stop: asyncio.Event) -> None:
+    """Fetch announced leads, round after round; a second's pause when none is due."""
+    settings = resources.settings
+    inbox = open_inbox(resources)
+    fetcher = Fetcher(
+        Platforms(
+            meta_url=settings.meta_graph_url.rstrip("/"),
+            linkedin_url=settings.linkedin_api_url.rstrip("/"),
+            linkedin_version=settings.linkedin_version,
+        )
+    )
+    work = Fetching(
+        sessions=resources.sessions, vault=resources.vault, inbox=inbox, fetcher=fetcher, new_id=Ids(), clock=clock
+    )
+    try:
+        while not stop.is_set():
+            try:
+                tried = await fetch_due(work)
+            except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
+                _log.error("fetch.fault", error_class=type(error).__name__)
+                tried = 0
+            if not tried:
+                await _pause(stop, _POLL_SECONDS)
+    finally:
+        await fetcher.close()
+        await inbox.close()
 
 
 def _sender(settings: Settings) -> WebhookSender:

@@ -31,13 +31,13 @@ def _document(ran: Ran) -> dict[str, object]:
 
 @pytest.mark.usefixtures("pair")
 async def test_a_lead_sent_by_command_is_found_by_command(leadhub: Leadhub) -> None:
-    for channel in ("form", "api"):
+    for channel in ("form", "api", "typeform"):
         made = await leadhub("sources", "create", channel, f"A {channel}", "--key", f"the-{channel}")
         assert made.code == 0, made.err
         sent = await leadhub("send", "--count", "5", "--channel", channel, "--json")
         assert _document(sent)["accepted"] == 5, sent
 
-    await _settled(leadhub, leads=10)
+    await _settled(leadhub, leads=15)
 
     status = await leadhub("status", "--json")
     doctor = await leadhub("doctor")
@@ -45,7 +45,7 @@ async def test_a_lead_sent_by_command_is_found_by_command(leadhub: Leadhub) -> N
     shown = await leadhub("leads", "show", listed.out.split("\t")[0])
     assert (status.code, _document(status)["health"]) == (0, "healthy"), status
     assert doctor.code == 0, doctor.out
-    assert "10 accepted = 10 in leads" in doctor.out
+    assert "15 accepted = 15 in leads" in doctor.out
     assert "submissions: 1" in shown.out
     assert "fit." in shown.out
 

@@ -30,7 +30,7 @@ from leadhub.channels.decoding import (
 )
 from leadhub.channels.digging import moment
 from leadhub.channels.options import options_of, read_options
-from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Receipt, Reply, Unpacked
+from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Notice, Receipt, Reply, Unpacked
 from leadhub.channels.signatures import Proof
 from leadhub.domain.errors import FieldError, UnsupportedMedia
 from leadhub.domain.normalisation.text import clean_block, clean_line
@@ -101,6 +101,8 @@ class Told:
     """The platform's id of the person."""
     submitted_at: datetime | None = None
     is_test: bool = False
+    is_known_by_id: bool = False
+    """Whether the id of the person alone is worth keeping: their other submissions will tell the rest."""
     activity: str = ""
     """What it counts as, if not what the source's options say."""
     attributes: dict[str, str] = field(default_factory=dict)
@@ -139,6 +141,8 @@ class Platform:
     """Top-level names of the body that hold a secret and are not stored."""
     answer: bytes = ACCEPTED
     handshake: Handshake | None = None
+    announced: Callable[[Sent], Iterable[Notice]] | None = None
+    """For a platform that only announces its leads: reads the announcement. `read` then reads what was fetched."""
     needs_scope: None = None
 
     def check_secret(self, secret: str) -> None:
@@ -159,12 +163,13 @@ class Platform:
         """Verify and unpack."""
         url = connection.options.get("webhook_url")
         self.proof.verify(inbound, connection.secrets, url=url if isinstance(url, str) else "")
-        return self.preview(inbound, connection)
+        if self.announced is None:
+            return self.preview(inbound, connection)
+        return Capture((), notices=tuple(self.announced(self._sent(inbound, connection))))
 
     def preview(self, inbound: Inbound, connection: Connection) -> Capture:
         """Unpack without asking who sent it."""
-        media = media_type(inbound)
-        sent = Sent(inbound, options_of(self.options, connection.options), self._decoded(inbound, media), media)
+        sent = self._sent(inbound, connection)
         submissions = (self._unpacked(told, sent) for told in self.read(sent))
         return Capture(tuple(one for one in submissions if one is not None))
 
@@ -178,6 +183,10 @@ class Platform:
         del inbound, connection
         return ()
 
+    def _sent(self, inbound: Inbound, connection: Connection) -> Sent:
+        media = media_type(inbound)
+        return Sent(inbound, options_of(self.options, connection.options), self._decoded(inbound, media), media)
+
     def _decoded(self, inbound: Inbound, media: MediaType) -> object:
         if media.name == "application/json" or media.name.endswith("+json"):
             refuse_charset(media)
@@ -188,7 +197,8 @@ class Platform:
 
     def _unpacked(self, told: Told, sent: Sent) -> Unpacked | None:
         content = _content(told, sent.options)
-        if not (content.external_id or content.fields.get("email") or content.fields.get("phone")):
+        is_known = told.is_known_by_id and content.external_id is not None
+        if not (is_known or content.fields.get("email") or content.fields.get("phone")):
             return None
         return Unpacked(
             content,

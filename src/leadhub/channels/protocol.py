@@ -81,12 +81,24 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """That a platform has a lead, which is to be fetched there."""
+
+    object_id: str
+    """The platform's id of the lead."""
+    action: str = "created"
+    """created or deleted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """What to store, and how to answer once that is on disk."""
 
     submissions: tuple[Unpacked, ...]
     context: Mapping[str, object] = field(default_factory=dict)
     """The channel's own notes for `reply`, for example where a form redirects to."""
+    notices: tuple[Notice, ...] = ()
+    """Leads of which only the platform knows more."""
 
 
 class SecretFrom(StrEnum):
@@ -108,11 +120,15 @@ class Guide:
     """The channel as people know it."""
     secret: SecretFrom
     steps: tuple[str, ...]
-    """What to do at the other side, in its own words; `{url}` and `{secret}` are to be filled in."""
+    """What to do at the other side, in its own words; `{url}`, `{secret}` and names of options are to be filled in."""
 
-    def filled(self, *, url: str, secret: str) -> tuple[str, ...]:
+    def filled(self, *, url: str, secret: str, options: Mapping[str, object]) -> tuple[str, ...]:
         """Return the steps for one source."""
-        return tuple(step.replace("{url}", url).replace("{secret}", secret) for step in self.steps)
+        known = {name: value for name, value in options.items() if isinstance(value, str)}
+        filled = list(self.steps)
+        for name, value in {**known, "url": url, "secret": secret}.items():
+            filled = [step.replace(f"{{{name}}}", value) for step in filled]
+        return tuple(filled)
 
 
 class Channel(Protocol):

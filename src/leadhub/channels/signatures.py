@@ -31,6 +31,7 @@ _LONGEST_HEADER = 1_024
 """Characters; eight SHA-256 digests with their names fit."""
 _MOST_DIGESTS = 8
 _STAMPED = re.compile(r"t=([0-9]{1,13})((?:,[a-z0-9]{1,4}=[^,\s]{1,128})+)")
+_UNDONE = re.compile("%(3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,13}")
 
 
@@ -58,6 +59,8 @@ class Clock(StrEnum):
 
     SECONDS = "seconds"
     MILLISECONDS = "milliseconds"
+    EITHER = "either"
+    """Seconds or milliseconds, as their size says."""
     ISO = "iso"
 
 
@@ -191,7 +194,7 @@ class Mac(Proof):
             case Part.METHOD:
                 return inbound.method.encode()
             case Part.URL:
-                return (url + (f"?{inbound.query}" if inbound.query else "")).encode()
+                return _decoded(url + (f"?{inbound.query}" if inbound.query else "")).encode()
 
     def _digest(self, secret: bytes, content: bytes) -> bytes:
         """Return what the header must say; nothing for a secret that is none, which then matches nothing."""
@@ -216,13 +219,14 @@ class Mac(Proof):
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         if not _DIGITS.fullmatch(time):
             raise ValueError
-        return int(time) // 1_000 if self.clock is Clock.MILLISECONDS else int(time)
+        is_milliseconds = self.clock is Clock.MILLISECONDS or (self.clock is Clock.EITHER and len(time) > 11)
+        return int(time) // 1_000 if is_milliseconds else int(time)
 
     def _stamp(self, now: datetime) -> str:
         match self.clock:
             case Clock.SECONDS:
                 return str(int(now.timestamp()))
-            case Clock.MILLISECONDS:
+            case Clock.MILLISECONDS | Clock.EITHER:
                 return str(int(now.timestamp() * 1_000))
             case Clock.ISO:
                 return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -331,6 +335,14 @@ def standard_key(secret: bytes) -> bytes:
     if not 24 <= len(key) <= 64:
         raise ValueError("A secret of Standard Webhooks is `whsec_` and 24 to 64 bytes in base64.")
     return key
+
+
+def _decoded(url: str) -> str:
+    """Undo the escapes that HubSpot undoes before it signs, and no others.
+
+    Source: developers.hubspot.com, "Validating requests", version 3.
+    """
+    return _UNDONE.sub(lambda found: chr(int(found[1], 16)), url)
 
 
 def _required(inbound: Inbound, name: str) -> str:

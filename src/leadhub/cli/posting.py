@@ -14,6 +14,7 @@ from leadhub.domain.credentials import Scope
 from leadhub.pipeline import keys
 from leadhub.resources import Resources, open_resources
 from leadhub.store import sources
+from leadhub.store.connections import find_connection
 
 _MOST = 1_000
 _KEY_LIVES = timedelta(hours=24)
@@ -28,6 +29,8 @@ class Target:
     channel: str
     source: str
     token: str | None = None
+    secret: bytes = b""
+    """What a platform signs with; nothing for a source without secrets."""
 
     @property
     def url(self) -> str:
@@ -50,7 +53,7 @@ async def found(
         chosen = source or await _newest_source(resources, channel)
         gateway = (url or deployment.gateway_url).rstrip("/")
         if key is not None or channel != "api":
-            yield Target(gateway, channel, chosen, key)
+            yield Target(gateway, channel, chosen, key, await _secret(resources, channel, chosen))
             return
         made = await keys.create_key(
             resources.sessions,
@@ -64,6 +67,16 @@ async def found(
             yield Target(gateway, channel, chosen, made.token)
         finally:
             await keys.revoke_key(resources.sessions, made.key.id, now=now())
+
+
+async def _secret(resources: Resources, channel: str, key: str) -> bytes:
+    """Return the newest live secret of a source, or nothing."""
+    async with resources.sessions() as session:
+        stored = await find_connection(session, channel=channel, key=key, now=now())
+    if stored is None or not stored.sealed:
+        return b""
+    secret_id, sealed = stored.sealed[0]
+    return resources.vault.open(sealed, context=f"source_secret:{secret_id}")
 
 
 async def _newest_source(resources: Resources, channel: str) -> str:

@@ -7,17 +7,22 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import httpx2
+import orjson
 from cyclopts import Parameter
 
+from leadhub.channels.protocol import Inbound
+from leadhub.channels.registry import PLATFORMS
 from leadhub.cli import context, posting
 from leadhub.cli.console import is_terminal, printable, say, show_json, terminal
+from leadhub.cli.database import now
 from leadhub.cli.errors import UserError
 from leadhub.cli.options import Json
 from leadhub.cli.posting import Target
 from leadhub.demo import invented
+from leadhub.demo.platform_samples import SAMPLES
 
 _MOST_IN_FLIGHT = 64
 _REASONS_SHOWN = 5
@@ -38,10 +43,10 @@ class _Tally:
 
 
 def send(
+    channel: str = "api",
     *,
     count: int = 20,
     rate: float | None = None,
-    channel: Literal["form", "api"] = "api",
     source: str | None = None,
     url: str | None = None,
     key: Annotated[str | None, Parameter(env_var="LEADHUB_SEND_KEY")] = None,
@@ -50,14 +55,16 @@ def send(
     """Post sample leads, each an invented person; exit code 1 if any was refused.
 
     Args:
+        channel: As what: api (JSON with an API key), form (a page's), or a platform such as typeform, truly signed.
         count: How many.
         rate: How many a second; as fast as they are taken if not given.
-        channel: As a page's form or as JSON with an API key.
         source: Key of the source to post to; the newest of the channel that is switched on if not given.
         url: The gateway, such as https://leads.example.com; that of the LeadHub found if not given.
         key: API key for the api channel; one that is revoked at the end is made if not given.
         as_json: Print JSON.
     """
+    if channel not in {"api", "form", *SAMPLES}:
+        raise UserError(f"No samples of '{channel}' are known.", f"Known: api, form, {', '.join(SAMPLES)}.")
     if count < 1:
         raise UserError(f"--count {count} sends nothing.", "It is 1 or more.")
     if rate is not None and rate <= 0:
@@ -84,7 +91,7 @@ async def _post_all(target: Target, count: int, rate: float | None, *, quiet: bo
 
         async def one(number: int) -> None:
             try:
-                await _post(client, target, invented.lead(number, run=run), tally)
+                await _post(client, target, invented.lead(number, run=run), tally, submission=f"{run}-{number}")
             finally:
                 slots.release()
                 advance()
@@ -98,15 +105,29 @@ async def _post_all(target: Target, count: int, rate: float | None, *, quiet: bo
     return tally
 
 
-async def _post(client: httpx2.AsyncClient, target: Target, lead: dict[str, object], tally: _Tally) -> None:
-    body = {"data": invented.as_form(lead)} if target.channel == "form" else {"json": lead}
+async def _post(
+    client: httpx2.AsyncClient, target: Target, lead: dict[str, Any], tally: _Tally, *, submission: str
+) -> None:
+    headers = target.headers
+    body: dict[str, Any] = {"data": invented.as_form(lead)} if target.channel == "form" else {"json": lead}
+    if target.channel in SAMPLES:
+        content = orjson.dumps(SAMPLES[target.channel](lead, submission, target.secret.decode()))
+        body = {"content": content}
+        headers = headers | _proof(target, content)
     began = time.perf_counter()
-    answer = await client.post(target.url, headers=target.headers, **body)
+    answer = await client.post(target.url, headers=headers, **body)
     tally.milliseconds.append((time.perf_counter() - began) * 1_000)
     if answer.is_success:
         tally.accepted += 1
     else:
         tally.refused[posting.reason(answer)] += 1
+
+
+def _proof(target: Target, content: bytes) -> dict[str, str]:
+    """Return what the platform would send along, signed with the source's own secret."""
+    kind = {"content-type": "application/json"}
+    inbound = Inbound("POST", "", {}, content, None, now())
+    return kind | (PLATFORMS[target.channel].proof.sign(inbound, target.secret) if target.secret else {})
 
 
 @asynccontextmanager

@@ -19,9 +19,11 @@ from leadhub.cli.context import find
 from leadhub.cli.database import entropy, now, use
 from leadhub.cli.errors import UserError
 from leadhub.cli.options import Flag, Json, Several
-from leadhub.pipeline import sources
+from leadhub.pipeline import fetch, sources
 from leadhub.resources import Resources
+from leadhub.store import notifications
 from leadhub.store import sources as stored
+from leadhub.store.notifications import TokenState
 from leadhub.store.sources import Source
 
 app = App(name="sources")
@@ -52,8 +54,11 @@ def create(channel: str, name: str, *, key: str | None = None, option: Several =
     key = key or sources.make_key(entropy)
     secret = sources.make_secret(entropy) if guide.secret is SecretFrom.LEADHUB else None
     url = _url(channel, key)
-    if channel in PLATFORMS and "webhook_url" in PLATFORMS[channel].options.model_fields:
+    known = PLATFORMS[channel].options.model_fields if channel in PLATFORMS else {}
+    if "webhook_url" in known:
         options.setdefault("webhook_url", url)
+    if "verify_token" in known:
+        options.setdefault("verify_token", sources.make_secret(entropy))
 
     async def work(resources: Resources) -> Source:
         return await sources.create_source(
@@ -75,7 +80,7 @@ def create(channel: str, name: str, *, key: str | None = None, option: Several =
     say(f"[bold]{url}[/bold]")
     if secret:
         say(f"secret, shown only now: [bold]{secret}[/bold]")
-    _say_steps(guide, made.key, url=url, secret=secret)
+    _say_steps(made, url=url, secret=secret)
 
 
 @app.command
@@ -103,7 +108,7 @@ def steps(key: str, /) -> None:
     source = use(work)
     url = _url(source.channel, source.key)
     say(f"[bold]{url}[/bold]")
-    _say_steps(_guide(source.channel), source.key, url=url, secret=None)
+    _say_steps(source, url=url, secret=None)
 
 
 @app.command
@@ -130,6 +135,26 @@ def secret(key: str, /, *, make: Flag = False, forget: UUID | None = None) -> No
     if make:
         say(f"secret, shown only now: [bold]{text}[/bold]")
     note(f"{key} has {len(changed.secrets)} live secrets; `leadhub sources secret {key} --forget ID` drops an old one.")
+
+
+@app.command
+def token(key: str, /) -> None:
+    """Give a source the access token that fetches its leads, typed or piped in; leads that waited for it go on.
+
+    Args:
+        key: The source's key.
+    """
+    text = _typed_secret("token", longest=4_000)
+
+    async def work(resources: Resources) -> TokenState:
+        source = await _by_key(resources, key)
+        await fetch.set_token(resources.sessions, resources.vault, source.id, text, now=now())
+        async with resources.sessions.begin() as session:
+            await notifications.replay(session, source.id, now=now())
+            return await notifications.token_state(session, source.id)
+
+    state = use(work)
+    note(f"{key} fetches with this token now; {state.waiting} announced leads wait.")
 
 
 @app.command
@@ -187,14 +212,23 @@ def show_(key: str, /, *, as_json: Json = False) -> None:
         as_json: Print JSON.
     """
 
-    async def work(resources: Resources) -> Source:
-        return await _by_key(resources, key)
+    async def work(resources: Resources) -> tuple[Source, TokenState]:
+        found = await _by_key(resources, key)
+        async with resources.sessions() as session:
+            return found, await notifications.token_state(session, found.id)
 
-    source = use(work)
+    source, state = use(work)
     facts = {"key": source.key, "channel": source.channel, "name": source.name, "enabled": source.enabled}
     secrets = [{"id": str(each.id), "created_at": each.created_at} for each in source.secrets]
     facts |= {"url": _url(source.channel, source.key)}
     facts |= {"secrets": secrets if as_json else [each["id"] for each in secrets]}
+    if PLATFORMS[source.channel].announced if source.channel in PLATFORMS else None:
+        facts |= {
+            "token": "needs_reauth" if state.needs_reauth_since else "live" if state.has_token else "missing",
+            "because": state.because,
+            "waiting": state.waiting,
+            "put aside": state.failed,
+        }
     shown = source.options if as_json else {f"  {name}": _as_text(value) for name, value in source.options.items()}
     show_one({**facts, "options": shown} if as_json else {**facts, **shown}, as_json=as_json)
 
@@ -275,18 +309,19 @@ def _url(channel: str, key: str) -> str:
     return f"{(deployment.settings.public_url or deployment.gateway_url).rstrip('/')}/in/{channel}/{key}"
 
 
-def _say_steps(guide: Guide, key: str, *, url: str, secret: str | None) -> None:
+def _say_steps(source: Source, *, url: str, secret: str | None) -> None:
+    guide = _guide(source.channel)
     unknown = "(its secret; `leadhub sources secret KEY --make` makes another)"
-    for number, line in enumerate(guide.filled(url=url, secret=secret or unknown), start=1):
-        say(escape(f"{number}. {line.replace('KEY', key)}"))
+    for number, line in enumerate(guide.filled(url=url, secret=secret or unknown, options=source.options), start=1):
+        say(escape(f"{number}. {line.replace('KEY', source.key)}"))
 
 
-def _typed_secret() -> str:
+def _typed_secret(what: str = "secret", *, longest: int = 200) -> str:
     """Read a secret from a terminal without showing it, or from a pipe; never from the arguments, which others see."""
-    text = getpass.getpass("secret: ") if sys.stdin.isatty() else sys.stdin.readline()
+    text = getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline()
     text = text.strip()
-    if not 8 <= len(text) <= 200 or not text.isprintable():
-        raise UserError("A secret has 8 to 200 printable characters.", "Pipe it in, or let one be made with --make.")
+    if not 8 <= len(text) <= longest or not text.isprintable():
+        raise UserError(f"A {what} has 8 to {longest} printable characters.", "Type it, or pipe it in.")
     return text
 
 

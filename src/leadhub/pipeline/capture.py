@@ -17,7 +17,10 @@ from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Rec
 from leadhub.domain import credentials
 from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge
 from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.store import notifications
+from leadhub.store.engine import Sessions
 from leadhub.store.inbox import Inbox, NewSubmission, Taken
+from leadhub.store.notifications import NewNotification
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Anything else in a path cannot be a connection's key and is not worth a look-up."""
@@ -36,6 +39,7 @@ class Gate:
     connections: Connections
     api_keys: ApiKeys
     inbox: Inbox
+    sessions: Sessions
     new_id: Callable[[], UUID]
     """Makes ids that ascend: they are the order of receipt."""
 
@@ -105,14 +109,33 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
         _of_channel(telemetry.FORGED, target.channel.name).inc()
         raise
     ids = itertools.chain((request_id,), iter(gate.new_id, None))
-    rows = _rows(unpacked, target.connection, inbound, ids)
+    rows = rows_of(unpacked, target.connection, inbound, ids)
+    if unpacked.notices:
+        await _keep_notices(gate, target, unpacked, inbound)
     taken = await gate.inbox.put(rows)
     receipts = [Receipt(str(one.submission_id), one.replayed) for one in taken]
     reply = target.channel.reply(unpacked, receipts, inbound, target.connection)
     return _counted(target.channel.name, rows, taken, reply)
 
 
-def _rows(unpacked: Capture, connection: Connection, inbound: Inbound, ids: Iterator[UUID]) -> list[NewSubmission]:
+async def _keep_notices(gate: Gate, target: Target, unpacked: Capture, inbound: Inbound) -> None:
+    if len(unpacked.notices) > _MOST_SUBMISSIONS:
+        raise TooLarge(f"At most {_MOST_SUBMISSIONS} notifications at once.")
+    rows = [
+        NewNotification(gate.new_id(), target.connection.source_id, one.object_id, one.action, inbound.received_at)
+        for one in unpacked.notices
+    ]
+    async with gate.sessions.begin() as session:
+        await notifications.insert(session, rows)
+
+
+def rows_of(unpacked: Capture, connection: Connection, inbound: Inbound, ids: Iterator[UUID]) -> list[NewSubmission]:
+    """Return what a request brought as the inbox takes it.
+
+    Raises:
+        TooLarge: too many submissions.
+        InvalidInput: what PostgreSQL cannot hold.
+    """
     if len(unpacked.submissions) > _MOST_SUBMISSIONS:
         raise TooLarge(f"At most {_MOST_SUBMISSIONS} submissions at once.")
     return [

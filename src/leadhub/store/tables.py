@@ -13,7 +13,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, Text, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
@@ -101,6 +113,42 @@ class SourceSecret(Base):
     sealed: Mapped[bytes]
     created_at: Mapped[datetime]
     valid_until: Mapped[datetime | None]
+
+
+class Notification(Base):
+    """A platform's word that it has a lead, which must be fetched there: kept until it was."""
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        UniqueConstraint("source_id", "object_id", "action"),
+        Index("ix_notification_due", "source_id", "due_at", "id", postgresql_where=text("failed_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"))
+    object_id: Mapped[str]
+    """The platform's id of the lead."""
+    action: Mapped[str]
+    """created, or deleted: an order that waits for a person and keeps a late `created` from reviving the lead."""
+    received_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int]
+    failed_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    """Why it still waits, or was put aside."""
+
+
+class SourceToken(Base):
+    """What lets us fetch at a source's platform, sealed, and since when it does not any more."""
+
+    __tablename__ = "source_token"
+
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"), primary_key=True)
+    sealed: Mapped[bytes]
+    updated_at: Mapped[datetime]
+    paused_until: Mapped[datetime | None]
+    needs_reauth_since: Mapped[datetime | None]
+    because: Mapped[str | None]
 
 
 class Submission(Base):

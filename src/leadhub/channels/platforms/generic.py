@@ -48,7 +48,12 @@ def read(sent: Sent) -> Iterator[Told]:
     for index, lead in enumerate(each(found)):
         stated = text(lead, *options.key.split(".")) if options.key else ""
         key = stated or (f"{header}#{index}" if header and not is_one else header or "")
-        yield Told(_answers(lead, options), key=key, part=None if is_one and lead is sent.document else lead)
+        yield Told(
+            _answers(lead, options),
+            key=key,
+            is_known_by_id=True,
+            part=None if is_one and lead is sent.document else lead,
+        )
 
 
 def _answers(lead: Mapping[str, object], options: JsonOptions) -> FormFields:

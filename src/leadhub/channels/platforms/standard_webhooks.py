@@ -38,7 +38,7 @@ PLATFORM = Platform(
         SecretFrom.PLATFORM,
         (
             "Add an endpoint with the URL {url} in the sender's webhook settings",
-            "Copy the signing secret that it shows (whsec_…) and give it to the source: `leadhub sources secret KEY`",
+            "Copy the signing secret that it shows (whsec_…) and tell the source: `leadhub sources secret KEY`",
         ),
     ),
 )
