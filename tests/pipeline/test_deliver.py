@@ -1,8 +1,9 @@
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 from tests.support.delivering import Clock, Line, delivering, until
-from tests.support.outbox import KEY, NOW, Outbox, a_database, result_of
+from tests.support.outbox import KEY, NOW, Outbox, a_database, new_id, result_of
 from tests.support.receivers import Received, answering, status
 
 from leadhub import telemetry
@@ -18,9 +19,11 @@ from leadhub.domain.attempt import AttemptResult
 from leadhub.domain.signature import format_secret
 from leadhub.embedded import EmbeddedServers
 from leadhub.outbound.webhook import WebhookSender
+from leadhub.pipeline.announcing import warn_and_disable
 from leadhub.pipeline.recording import Recorder
 from leadhub.resources import Resources, open_resources
 from leadhub.settings import Settings
+from leadhub.store.driver import connect
 from leadhub.store.engine import create_engine
 from leadhub.store.vault import Vault
 
@@ -219,6 +222,63 @@ async def test_retry_after_lets_the_whole_endpoint_rest(resources: Resources, ou
             await _settled(outbox, delivered=5)
 
 
+async def test_a_dead_endpoint_costs_one_probe_now_and_then_and_loses_nothing(
+    resources: Resources, outbox: Outbox
+) -> None:
+    is_up = False
+
+    async def answer(_: Received) -> bytes:
+        return status(200 if is_up else 500)
+
+    async with answering(answer) as receiver:
+        await outbox.endpoint(receiver.url)
+        await outbox.events(30)
+        async with delivering(resources) as deliverer:
+
+            async def is_open() -> bool:
+                return await outbox.rows("SELECT openings FROM lane") == [(1,)]
+
+            await until(is_open)
+            spent = len(receiver.requests)
+            assert spent <= 10 + 3  # what was in flight when it opened
+            await asyncio.sleep(1.2)
+            assert len(receiver.requests) == spent
+            is_up = True
+            deliverer.advance(31)
+            await until(lambda: len(receiver.requests) >= 30)
+            deliverer.advance(600)
+            await _settled(outbox, delivered=30)
+
+
+async def test_an_endpoint_that_fails_for_days_is_warned_of_and_switched_off(
+    resources: Resources, outbox: Outbox
+) -> None:
+    endpoint_id = await outbox.endpoint("https://crm.example.com/hook?token=secret")
+    watcher = await outbox.endpoint(types=["endpoint.failing", "endpoint.disabled"])
+    await outbox.events(2)
+    async with connect(resources.engine) as connection:
+        await connection.execute(
+            "UPDATE lane SET failing_since = $1, failing_attempts = 40 WHERE endpoint_id = $2", NOW, endpoint_id
+        )
+    for hours in (0.5, 1, 2, 24, 72, 119, 120, 121):
+        at = NOW + timedelta(hours=hours)
+        await warn_and_disable(resources.engine, now=at, new_id=new_id)
+
+    told = await outbox.rows(
+        "SELECT e.body FROM delivery AS d JOIN event AS e ON e.id = d.event_id"
+        " WHERE d.endpoint_id = :id ORDER BY d.due_at",
+        id=watcher,
+    )
+    events = [json.loads(body) for (body,) in told]
+    assert [event["type"] for event in events] == ["endpoint.failing"] * 3 + ["endpoint.disabled"]
+    assert {event["data"]["url"] for event in events} == {"https://crm.example.com/hook"}
+    assert datetime.fromisoformat(events[0]["data"]["will_be_disabled_at"]) == NOW + timedelta(days=5)
+    assert await outbox.rows("SELECT state FROM endpoint ORDER BY id") == [("disabled",), ("active",)]
+    assert await outbox.rows("SELECT DISTINCT state FROM delivery WHERE endpoint_id = :id", id=endpoint_id) == [
+        ("held",)
+    ]
+
+
 async def test_a_private_address_holds_and_is_explained(resources: Resources, outbox: Outbox) -> None:
     await outbox.endpoint("https://169.254.169.254/latest/")
     await outbox.events(3)
@@ -355,7 +415,7 @@ async def test_a_value_that_postgresql_refuses_fails_alone(resources: Resources,
     await outbox.events(3)
     claimed = await outbox.claim()
     bad = AttemptResult(status=200, remote_ip="\0")
-    recorder = Recorder(resources.engine, clock=lambda: NOW, on_recorded=lambda: None)
+    recorder = Recorder(resources.engine, clock=lambda: NOW, new_id=new_id, on_recorded=lambda: None)
     for one, result in zip(claimed, [AttemptResult(status=200), bad, AttemptResult(status=200)], strict=True):
         recorder.put(result_of(one, result))
 

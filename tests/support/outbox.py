@@ -140,6 +140,7 @@ async def claim(
         now=now,
         attempt_ids=[AttemptId(new_id()) for _ in range(slots)],
         busy=busy or {},
+        again=slots // 2,
         lease_until=now + LEASE,
     )
 
@@ -166,4 +167,4 @@ def an_event(
 
 def result_of(claimed: Claimed, result: AttemptResult, *, now: datetime = NOW) -> Finished:
     decision = decide(result, attempt_number=claimed.lease.number, now=now, jitter=0.5)
-    return finish(claimed.lease, result, decision, endpoint_version=claimed.endpoint_version, now=now)
+    return finish(claimed.lease, result, decision, claimed=claimed, now=now)

@@ -38,7 +38,8 @@ _NEW: Final = {name: _EXAMPLE[name] for name in ("url", "description", "event_ty
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 EventTypes = Annotated[
-    list[EventType], Field(max_length=len(EVENT_TYPES), description="What to be told; empty means everything.")
+    list[EventType],
+    Field(max_length=len(EVENT_TYPES), description="What to be told; empty means all that happens to leads."),
 ]
 Strict = Annotated[bool, Field(strict=True)]
 
@@ -75,7 +76,7 @@ class EndpointOut(BaseModel):
     description: str
     event_types: list[EventType]
     include_test: bool
-    state: Literal["active", "paused", "gone", "misconfigured"] = Field(
+    state: Literal["active", "paused", "gone", "misconfigured", "disabled"] = Field(
         description="In every state but `active`, what happens is kept for it and sent when it is resumed."
     )
     state_because: str | None

@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     INTERNAL = "internal"
     UNKNOWN = "unknown"
     ERASED = "erased"
+    FILTERED = "filtered"
 
 
 class Failure(StrEnum):
@@ -48,6 +49,7 @@ class Failure(StrEnum):
     INTERNAL = "internal"
     UNKNOWN = "unknown"
     ERASED = "erased"
+    FILTERED = "filtered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ _OUTCOME_OF_FAILURE = {
     Failure.INTERNAL: Outcome.INTERNAL,
     Failure.UNKNOWN: Outcome.UNKNOWN,
     Failure.ERASED: Outcome.ERASED,
+    Failure.FILTERED: Outcome.FILTERED,
 }
 
 
@@ -124,6 +127,7 @@ _BECAUSE_OF_FAILURE = {
     Failure.INTERNAL: "a fault of this deployment, not counted",
     Failure.UNKNOWN: "the worker stopped before it knew the outcome; the event may have arrived",
     Failure.ERASED: "the content of the event was erased before it could be sent",
+    Failure.FILTERED: "the filter of the endpoint passes this event over",
 }
 
 _BECAUSE_OF_STATUS = {

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from leadhub.domain.signature import parse_secret
 from leadhub.outbound import queue
 from leadhub.outbound.queue import Wakeup
 from leadhub.outbound.webhook import Outgoing, WebhookSender
+from leadhub.pipeline.announcing import warn_and_disable
 from leadhub.pipeline.reaping import reap
 from leadhub.pipeline.recording import Recorder, finish
 from leadhub.store import lanes
@@ -41,6 +43,8 @@ _LEASE_MARGIN = timedelta(seconds=15)
 """A lease outlasts an attempt's deadline by this: the time to claim and to record."""
 _OUTAGE_SECONDS = 1.0
 _DRAIN_SECONDS = 10.0
+_KEYS = 1_024
+"""Most signing keys that stay open in memory."""
 
 
 class Deliverer:
@@ -72,6 +76,7 @@ class Deliverer:
         """
         self._engine = engine
         self._vault = vault
+        self._key = lru_cache(_KEYS)(self._open_key)
         self._sender = sender
         self._wakeup = wakeup
         self._slots = slots
@@ -82,8 +87,10 @@ class Deliverer:
         self._work = asyncio.Event()
         self._is_more = False
         self._busy: Counter[EndpointId] = Counter()
+        self._again = 0
+        """Of these in flight, how many are retries and replays."""
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._recorder = Recorder(engine, clock=clock, on_recorded=self._claim_what_was_left)
+        self._recorder = Recorder(engine, clock=clock, new_id=new_id, on_recorded=self._claim_what_was_left)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set, then finish and record what is in flight."""
@@ -119,6 +126,7 @@ class Deliverer:
     async def _claim(self, stop: asyncio.Event) -> Sequence[Claimed]:
         """Lease as much as there are slots free; while PostgreSQL is away, nothing."""
         free = self._slots - self._busy.total()
+        self._is_more = True  # until the answer is there, whatever is recorded may have made room
         if stop.is_set() or free <= 0:
             return []
         try:
@@ -146,12 +154,14 @@ class Deliverer:
                     now=now,
                     attempt_ids=[AttemptId(self._new_id()) for _ in range(free)],
                     busy=self._busy,
+                    again=max(0, self._slots // 2 - self._again),
                     lease_until=now + self._lease_length,
                 )
 
     def _start(self, group: asyncio.TaskGroup, claimed: Claimed) -> None:
         task = group.create_task(self._attempt(claimed))
         self._busy[claimed.lease.endpoint_id] += 1
+        self._again += claimed.lease.is_again
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
@@ -160,9 +170,10 @@ class Deliverer:
         lease = claimed.lease
         result = await self._send(claimed)
         self._busy -= Counter([lease.endpoint_id])  # which forgets it at zero
+        self._again -= lease.is_again
         now = self._clock()
         decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter())
-        self._recorder.put(finish(lease, result, decision, endpoint_version=claimed.endpoint_version, now=now))
+        self._recorder.put(finish(lease, result, decision, claimed=claimed, now=now))
         _tell(claimed, result, decision, now=now)
 
     async def _send(self, claimed: Claimed) -> AttemptResult:
@@ -188,20 +199,21 @@ class Deliverer:
 
     def _keys(self, claimed: Claimed) -> list[bytes]:
         try:
-            keys = [
-                parse_secret(self._vault.open(sealed, context=f"endpoint_secret:{secret_id}").decode())
-                for secret_id, sealed in claimed.secrets
-            ]
+            keys = [self._key(secret_id, sealed) for secret_id, sealed in claimed.secrets]
         except (VaultError, InvalidInput, UnicodeDecodeError) as error:
             raise _NoKey from error
         if not keys:
             raise _NoKey
         return keys
 
+    def _open_key(self, secret_id: UUID, sealed: bytes) -> bytes:
+        return parse_secret(self._vault.open(sealed, context=f"endpoint_secret:{secret_id}").decode())
+
     async def _reap_for_ever(self) -> None:
         while True:
             try:
                 await reap(self._engine, now=self._clock(), jitter=self._jitter)
+                await warn_and_disable(self._engine, now=self._clock(), new_id=self._new_id)
             except Exception as error:
                 if not _passes(error):
                     raise

@@ -121,7 +121,7 @@ async def update_endpoint(
     async with sessions.begin() as session:
         endpoint = await endpoints.lock_endpoint(session, endpoint_id, expected_version=expected_version)
         changed = _next(_with(endpoint, changes), now)
-        if changed.url != endpoint.url and endpoint.state in {"gone", "misconfigured"}:
+        if changed.url != endpoint.url and endpoint.state in {"gone", "misconfigured", "disabled"}:
             return await _resume(session, changed)
         await endpoints.save_endpoint(session, changed)
         return changed

@@ -16,6 +16,21 @@ from leadhub.store.tables import Delivery, EndpointSecret, Lane
 _NEWEST = (EndpointSecret.created_at.desc(), EndpointSecret.id.desc())
 
 
+_WELL = {
+    "blocked_until": None,
+    "clean": 0,
+    "failures": 0,
+    "window_from": None,
+    "window_attempts": 0,
+    "window_failures": 0,
+    "openings": 0,
+    "failing_since": None,
+    "failing_attempts": 0,
+    "warnings": 0,
+}
+"""The health of a lane that nothing is held against."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A subscriber's URL."""
@@ -24,10 +39,10 @@ class Endpoint:
     url: str
     description: str
     event_types: tuple[str, ...]
-    """Empty: all types."""
+    """Empty: all that happens to leads."""
     include_test: bool
     state: str
-    """active, paused by a person, or switched off by deliveries: gone, misconfigured."""
+    """active, paused by a person, or switched off: gone, misconfigured, disabled."""
     state_because: str | None
     version: int
     created_at: datetime
@@ -60,7 +75,15 @@ async def insert_endpoint(session: AsyncSession, endpoint: Endpoint, *, lane_cap
     )
     session.add(row)
     await session.flush()
-    session.add(Lane(endpoint_id=endpoint.id, last_served_at=endpoint.created_at, blocked_until=None, cap=lane_cap))
+    session.add(
+        Lane(
+            endpoint_id=endpoint.id,
+            last_served_at=endpoint.created_at,
+            blocked_until=None,
+            cap=lane_cap,
+            width=lane_cap,
+        )
+    )
     await session.flush()
 
 
@@ -162,12 +185,12 @@ async def hold(session: AsyncSession, endpoint_id: EndpointId) -> None:
 
 
 async def release(session: AsyncSession, endpoint_id: EndpointId) -> None:
-    """Let what was held for a locked endpoint go, oldest first, and unblock its lane.
+    """Let what was held for a locked endpoint go, oldest first, and forget what its lane learned.
 
     A due time that has passed stays: it is what keeps the order.
     """
     await _move(session, endpoint_id, ("held",), state="pending")
-    await session.execute(update(Lane).where(Lane.endpoint_id == endpoint_id).values(blocked_until=None))
+    await session.execute(update(Lane).where(Lane.endpoint_id == endpoint_id).values(width=Lane.cap, **_WELL))
 
 
 async def delete_endpoint(session: AsyncSession, endpoint_id: EndpointId, *, now: datetime) -> None:
