@@ -6,8 +6,9 @@ Hints make it quick, a poll every second makes it certain.
 """
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -21,8 +22,10 @@ from leadhub.domain.attempt import AttemptResult, Failure, classify
 from leadhub.domain.delivery import Decision, Delivered, decide
 from leadhub.domain.errors import InvalidInput
 from leadhub.domain.ids import AttemptId, EndpointId
-from leadhub.domain.signature import parse_secret
+from leadhub.domain.signature import SigningKey, parse_signing_key
+from leadhub.domain.subscription import Extras, matches, read_filter, thin
 from leadhub.outbound import queue
+from leadhub.outbound.authorization import Authorizer, NoToken
 from leadhub.outbound.queue import Wakeup
 from leadhub.outbound.webhook import Outgoing, WebhookSender
 from leadhub.pipeline.announcing import warn_and_disable
@@ -44,7 +47,8 @@ _LEASE_MARGIN = timedelta(seconds=15)
 _OUTAGE_SECONDS = 1.0
 _DRAIN_SECONDS = 10.0
 _KEYS = 1_024
-"""Most signing keys that stay open in memory."""
+"""Most signing keys, headers and filters that stay open in memory."""
+_NO_EXTRAS = Extras()
 
 
 class Deliverer:
@@ -77,6 +81,9 @@ class Deliverer:
         self._engine = engine
         self._vault = vault
         self._key = lru_cache(_KEYS)(self._open_key)
+        self._extras = lru_cache(_KEYS)(self._open_extras)
+        self._filter = lru_cache(_KEYS)(read_filter)
+        self._authorizer = Authorizer(sender)
         self._sender = sender
         self._wakeup = wakeup
         self._slots = slots
@@ -179,25 +186,40 @@ class Deliverer:
     async def _send(self, claimed: Claimed) -> AttemptResult:
         if claimed.body is None:
             return AttemptResult(failure=Failure.ERASED)
+        if claimed.filter and not matches(self._filter(claimed.filter), json.loads(claimed.body)):
+            return AttemptResult(failure=Failure.FILTERED)
         try:
-            return await self._sender.send(
+            extras = self._extras(claimed.lease.endpoint_id, claimed.extras) if claimed.extras else _NO_EXTRAS
+            result = await self._sender.send(
                 Outgoing(
                     url=claimed.url,
                     message_id=str(claimed.event_id),
                     at=self._clock(),
-                    body=claimed.body,
+                    body=thin(claimed.body) if claimed.payload == "thin" else claimed.body,
                     keys=self._keys(claimed),
+                    headers=await self._headers(extras),
                     attempt=claimed.lease.number,
                     sequence=claimed.sequence,
                 )
             )
         except _NoKey:
             return AttemptResult(failure=Failure.NO_KEY)
+        except NoToken:
+            return AttemptResult(failure=Failure.NO_TOKEN)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one delivery must not end the others
             _log.error("delivery.fault", delivery_id=str(claimed.lease.delivery_id), error_class=type(error).__name__)
             return AttemptResult(failure=Failure.INTERNAL)
+        if result.status == 401 and extras.authorization is not None:
+            self._authorizer.forget(extras.authorization)
+        return result
 
-    def _keys(self, claimed: Claimed) -> list[bytes]:
+    async def _headers(self, extras: Extras) -> Mapping[str, str]:
+        """Return what the endpoint's owner wants to see in a request."""
+        if extras.authorization is None:
+            return extras.headers
+        return {**extras.headers, "Authorization": await self._authorizer.header(extras.authorization)}
+
+    def _keys(self, claimed: Claimed) -> list[SigningKey]:
         try:
             keys = [self._key(secret_id, sealed) for secret_id, sealed in claimed.secrets]
         except (VaultError, InvalidInput, UnicodeDecodeError) as error:
@@ -206,8 +228,14 @@ class Deliverer:
             raise _NoKey
         return keys
 
-    def _open_key(self, secret_id: UUID, sealed: bytes) -> bytes:
-        return parse_secret(self._vault.open(sealed, context=f"endpoint_secret:{secret_id}").decode())
+    def _open_key(self, secret_id: UUID, sealed: bytes) -> SigningKey:
+        return parse_signing_key(self._vault.open(sealed, context=f"endpoint_secret:{secret_id}").decode())
+
+    def _open_extras(self, endpoint_id: EndpointId, sealed: bytes) -> Extras:
+        try:
+            return Extras.model_validate_json(self._vault.open(sealed, context=f"endpoint:{endpoint_id}"))
+        except VaultError as error:
+            raise _NoKey from error
 
     async def _reap_for_ever(self) -> None:
         while True:
@@ -221,7 +249,7 @@ class Deliverer:
 
 
 class _NoKey(Exception):
-    """An endpoint without a secret that opens."""
+    """An endpoint without a secret that opens, or with headers that do not."""
 
 
 def _tell(claimed: Claimed, result: AttemptResult, decision: Decision, *, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.errors import NotFound, PreconditionFailed
 from leadhub.domain.ids import EndpointId
+from leadhub.domain.subscription import Payload
 from leadhub.store import tables
 from leadhub.store.tables import Delivery, EndpointSecret, Lane
 
@@ -47,6 +49,14 @@ class Endpoint:
     version: int
     created_at: datetime
     updated_at: datetime
+    payload: Payload = "full"
+    filter: str | None = None
+    """Conditions, as `domain.subscription` writes them."""
+    extras: bytes | None = None
+    """Headers and authorization, sealed under `endpoint:{id}`."""
+    header_names: tuple[str, ...] = ()
+    authorization: str | None = None
+    """Its kind only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +69,9 @@ class SealedSecret:
     valid_until: datetime | None
 
 
-async def insert_endpoint(session: AsyncSession, endpoint: Endpoint, *, lane_cap: int) -> None:
+async def insert_endpoint(
+    session: AsyncSession, endpoint: Endpoint, *, lane_cap: int, per_minute: int | None = None
+) -> None:
     """Keep a new endpoint and give it its place in the scheduler."""
     row = tables.Endpoint(
         id=endpoint.id,
@@ -72,6 +84,11 @@ async def insert_endpoint(session: AsyncSession, endpoint: Endpoint, *, lane_cap
         version=endpoint.version,
         created_at=endpoint.created_at,
         updated_at=endpoint.updated_at,
+        payload=endpoint.payload,
+        filter=endpoint.filter,
+        extras=endpoint.extras,
+        header_names=list(endpoint.header_names),
+        authorization=endpoint.authorization,
     )
     session.add(row)
     await session.flush()
@@ -82,6 +99,7 @@ async def insert_endpoint(session: AsyncSession, endpoint: Endpoint, *, lane_cap
             blocked_until=None,
             cap=lane_cap,
             width=lane_cap,
+            per_minute=per_minute,
         )
     )
     await session.flush()
@@ -176,7 +194,35 @@ async def save_endpoint(session: AsyncSession, endpoint: Endpoint) -> None:
     row.state_because = endpoint.state_because
     row.version = endpoint.version
     row.updated_at = endpoint.updated_at
+    row.payload = endpoint.payload
+    row.filter = endpoint.filter
+    row.extras = endpoint.extras
+    row.header_names = list(endpoint.header_names)
+    row.authorization = endpoint.authorization
     await session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may go to an endpoint."""
+
+    cap: int
+    """Most requests in flight."""
+    per_minute: int | None
+    """Most requests a minute."""
+
+
+async def limits_of(session: AsyncSession, endpoint_id: EndpointId) -> Limits:
+    """Return the limits of an endpoint that exists."""
+    lane = await session.get_one(Lane, endpoint_id)
+    return Limits(cap=lane.cap, per_minute=lane.per_minute)
+
+
+async def save_limits(session: AsyncSession, endpoint_id: EndpointId, limits: Limits) -> None:
+    """Write the limits of a locked endpoint; a wider one is reached step by step."""
+    narrower = func.least(Lane.width, limits.cap)
+    changed = {"cap": limits.cap, "per_minute": limits.per_minute, "width": narrower}
+    await session.execute(update(Lane).where(Lane.endpoint_id == endpoint_id).values(changed))
 
 
 async def hold(session: AsyncSession, endpoint_id: EndpointId) -> None:
@@ -231,4 +277,9 @@ def _endpoint(row: tables.Endpoint) -> Endpoint:
         version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        payload=cast("Payload", row.payload),
+        filter=row.filter,
+        extras=row.extras,
+        header_names=tuple(row.header_names),
+        authorization=row.authorization,
     )

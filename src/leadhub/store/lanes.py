@@ -17,6 +17,7 @@ import asyncpg
 
 from leadhub.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, LeadId
 from leadhub.domain.lane import LaneHealth
+from leadhub.domain.subscription import Payload
 from leadhub.store.driver import Connection
 
 
@@ -41,6 +42,11 @@ class Claimed:
     url: str
     endpoint_version: int
     """What the attempt says of the endpoint holds for this version of it only."""
+    payload: Payload
+    filter: str | None
+    """Conditions as stored."""
+    extras: bytes | None
+    """Headers and authorization, sealed under `endpoint:{id}`."""
     lane_openings: int
     """Of the lane's circuit; above 0 this attempt is the probe."""
     lane_is_well: bool
@@ -105,11 +111,14 @@ SELECT endpoint_id, set_config('synchronous_commit', 'off', true)
 
 # Every lane gets its first delivery before any gets its second, and none more than a quarter of the slots that are
 # still free then: however many hang, some slots stay for the others. A lane sends what is new and what is sent again in
-# turn. Lanes that yield nothing are stamped too, else they would be first again. The id of the attempt is the lease's
-# token.
+# turn. Lanes that yield nothing are stamped too, else they would be first again. A lane with a limit a minute has a
+# bucket that holds a second's worth; when it is empty, the whole lane waits. The attempt's id is the lease's token.
 _LEASE = """
 WITH lanes AS MATERIALIZED (
-    SELECT l.endpoint_id, asked.busy, p.url, p.version,
+    SELECT l.endpoint_id, asked.busy, p.url, p.version, p.payload, p.filter, p.extras, l.per_minute,
+           CASE WHEN l.per_minute > 0
+                THEN least(greatest(1, l.per_minute / 60.0),
+                           l.tokens + extract(epoch FROM $1 - l.last_served_at) * l.per_minute / 60.0) END AS tokens,
            l.openings, l.width = l.cap AND l.openings + l.failing_attempts = 0 AND l.window_from IS NULL AS is_well,
            CASE l.openings WHEN 0 THEN l.width ELSE 1 END
                - (SELECT count(*) FROM delivery AS c WHERE c.endpoint_id = l.endpoint_id AND c.state = 'leased')
@@ -123,10 +132,8 @@ WITH lanes AS MATERIALIZED (
       FROM unnest($2::uuid[], $3::integer[]) AS asked (endpoint_id, busy)
       JOIN lane AS l USING (endpoint_id)
       JOIN endpoint AS p ON p.id = l.endpoint_id
-), stamped AS (
-    UPDATE lane SET last_served_at = $1 WHERE endpoint_id = ANY ($2::uuid[])
 ), due AS MATERIALIZED (
-    SELECT oldest.*, lanes.busy, lanes.room
+    SELECT oldest.*, lanes.busy, least(lanes.room, floor(lanes.tokens)) AS room
       FROM lanes
      CROSS JOIN (VALUES (false), (true)) AS kind (is_again)
      CROSS JOIN LATERAL (
@@ -135,7 +142,7 @@ WITH lanes AS MATERIALIZED (
          WHERE d.endpoint_id = lanes.endpoint_id AND d.state = 'pending' AND d.is_again = kind.is_again
            AND d.due_at <= $1
          ORDER BY d.due_at, d.event_id
-         LIMIT greatest(0, lanes.room)
+         LIMIT greatest(0, least(lanes.room, floor(lanes.tokens)))
            FOR UPDATE SKIP LOCKED
      ) AS oldest
 ), taking_turns AS (
@@ -159,11 +166,21 @@ WITH lanes AS MATERIALIZED (
      WHERE d.id = queued.id AND queued.place <= cardinality($4::uuid[])
        AND 4 * (queued.held - 1) < cardinality($4::uuid[]) - queued.place + 1
  RETURNING d.id, d.endpoint_id, d.event_id, d.event_type, d.lead_id, d.lease_token, d.attempts, d.is_again
+), stamped AS (
+    UPDATE lane AS l
+       SET last_served_at = $1, tokens = coalesce(spent.rest, 0),
+           blocked_until = CASE WHEN spent.rest < 1
+               THEN greatest(l.blocked_until, $1 + (1 - spent.rest) * 60.0 / l.per_minute * interval '1 second')
+               ELSE l.blocked_until END
+      FROM (SELECT endpoint_id, tokens - (SELECT count(*) FROM leased WHERE leased.endpoint_id = lanes.endpoint_id)
+                   AS rest FROM lanes) AS spent
+     WHERE l.endpoint_id = spent.endpoint_id
 ), opened AS (
     INSERT INTO attempt (id, delivery_id, number, started_at)
     SELECT lease_token, id, attempts, $1 FROM leased
 )
-SELECT leased.*, lanes.url, lanes.version, lanes.secret_ids, lanes.secrets, e.sequence, e.received_at, e.body,
+SELECT leased.*, lanes.url, lanes.version, lanes.payload, lanes.filter, lanes.extras,
+       lanes.secret_ids, lanes.secrets, e.sequence, e.received_at, e.body,
        lanes.room, lanes.openings, lanes.is_well, (SELECT count(*) FROM of_its_kind) AS wanted
   FROM leased
   JOIN lanes USING (endpoint_id)
@@ -243,6 +260,9 @@ def _claimed(row: asyncpg.Record) -> Claimed:
         ),
         url=row["url"],
         endpoint_version=row["version"],
+        payload=row["payload"],
+        filter=row["filter"],
+        extras=row["extras"],
         lane_openings=row["openings"],
         lane_is_well=row["is_well"],
         secrets=tuple(zip(row["secret_ids"], row["secrets"], strict=True)),

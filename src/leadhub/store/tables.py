@@ -423,6 +423,14 @@ class Endpoint(Base):
     version: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    payload: Mapped[str] = mapped_column(server_default="full", default="full")
+    filter: Mapped[str | None] = mapped_column(default=None)
+    """Conditions on an event, as JSON."""
+    extras: Mapped[bytes | None] = mapped_column(default=None)
+    """Headers and authorization, sealed under `endpoint:{id}`."""
+    header_names: Mapped[list[str]] = mapped_column(server_default=text("'{}'"), default_factory=list)
+    authorization: Mapped[str | None] = mapped_column(default=None)
+    """Its kind only."""
 
 
 class EndpointSecret(Base):
@@ -458,6 +466,10 @@ class Lane(Base):
     failing_since: Mapped[datetime | None] = mapped_column(default=None)
     failing_attempts: Mapped[int] = mapped_column(server_default="0", default=0)
     warnings: Mapped[int] = mapped_column(server_default="0", default=0)
+    per_minute: Mapped[int | None] = mapped_column(default=None)
+    """Most requests a minute; None: no limit."""
+    tokens: Mapped[float] = mapped_column(server_default="0", default=0)
+    """Requests that might be sent at once, at `last_served_at`."""
 
 
 class Delivery(Base):
