@@ -1,12 +1,16 @@
 import asyncio
+import base64
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
 from standardwebhooks import Webhook
 from structlog.testing import capture_logs
@@ -17,9 +21,11 @@ from tests.support.receivers import Received, answering, status
 from leadhub import telemetry
 from leadhub.domain.attempt import AttemptResult
 from leadhub.domain.signature import format_secret
+from leadhub.domain.subscription import BasicAuth, ClientCredentials, Condition, SignatureKind
 from leadhub.embedded import EmbeddedServers
 from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline.announcing import warn_and_disable
+from leadhub.pipeline.endpoints import Options, create_endpoint
 from leadhub.pipeline.recording import Recorder
 from leadhub.resources import Resources, open_resources
 from leadhub.settings import Settings
@@ -117,6 +123,120 @@ async def test_an_attempt_logs_one_line_without_the_path(resources: Resources, o
     assert line["outcome"] == "delivered"
     assert "hook" not in str(line)
     assert set(line) <= telemetry.LOGGED | {"event", "log_level"}
+
+
+async def _subscribed(resources: Resources, url: str, signature: SignatureKind = "v1", **options: Any) -> str:
+    made = await create_endpoint(
+        resources.sessions,
+        resources.vault,
+        url=url,
+        options=Options(**options),
+        signature=signature,
+        lane_cap=1,
+        allowed_networks=resources.settings.outbound_networks,
+        now=NOW,
+        entropy=os.urandom,
+    )
+    return made.secret
+
+
+async def test_what_an_owner_asks_for_is_in_the_request(resources: Resources, outbox: Outbox) -> None:
+    basic = BasicAuth(kind="basic", username="leadhub", password="pa:ss")
+    async with answering(_ok) as receiver, delivering(resources):
+        public = await _subscribed(
+            resources, receiver.url, "v1a", headers={"X-Tenant": "7"}, authorization=basic, payload="thin"
+        )
+        await outbox.events(body=b'{"type":"lead.routed","timestamp":"t","data":{"lead_id":"l","contact":{}}}')
+        await _settled(outbox, delivered=1)
+
+    [request] = receiver.requests
+    assert request.headers["x-tenant"] == "7"
+    assert request.headers["authorization"] == "Basic " + base64.b64encode(b"leadhub:pa:ss").decode()
+    assert request.body == b'{"type":"lead.routed","timestamp":"t","data":{"lead_id":"l"}}'
+    version, _, signature = request.headers["webhook-signature"].partition(",")
+    signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public.removeprefix("whpk_")))
+    key.verify(base64.b64decode(signature), signed)
+    assert version == "v1a"
+
+
+async def test_what_a_filter_passes_over_is_shown_and_not_sent(resources: Resources, outbox: Outbox) -> None:
+    wanted = [Condition(path="/data/stage", one_of=["SQL"])]
+    async with answering(_ok) as receiver, delivering(resources):
+        await _subscribed(resources, receiver.url, filter=wanted)
+        for stage in ("SQL", "MQL"):
+            await outbox.events(body=json.dumps({"data": {"stage": stage}}).encode())
+        await _settled(outbox, delivered=1, cancelled=1)
+
+    assert len(receiver.requests) == 1
+    assert await outbox.rows("SELECT because FROM attempt WHERE outcome = 'filtered'") == [
+        ("the filter of the endpoint passes this event over",)
+    ]
+
+
+async def test_a_token_is_fetched_once_and_anew_when_it_is_refused(resources: Resources, outbox: Outbox) -> None:
+    tokens = iter(["first", "second"])
+    asked: list[Received] = []
+
+    async def give(request: Received) -> bytes:
+        asked.append(request)
+        return status(200, body=json.dumps({"access_token": next(tokens), "expires_in": 3600}).encode())
+
+    async def answer(request: Received) -> bytes:
+        is_old = request.headers["authorization"] == "Bearer first" and len(receiver.requests) > 2
+        return status(401 if is_old else 200)
+
+    async with answering(give) as server, answering(answer) as receiver, delivering(resources) as deliverer:
+        client = ClientCredentials(
+            kind="oauth2", token_url=server.url, client_id="id", client_secret="a secret", scope="leads"
+        )
+        await _subscribed(resources, receiver.url, authorization=client)
+        await outbox.events(3)
+        await _settled(outbox, delivered=2, pending=1)
+        deliverer.advance(6.1)
+        await _settled(outbox, delivered=3)
+
+    assert [request.headers["authorization"] for request in receiver.requests] == [
+        "Bearer first",
+        "Bearer first",
+        "Bearer first",
+        "Bearer second",
+    ]
+    assert len(asked) == 2
+    assert asked[0].headers["authorization"] == "Basic " + base64.b64encode(b"id:a%20secret").decode()
+    assert asked[0].body == b"grant_type=client_credentials&scope=leads"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        status(500),
+        status(200),
+        status(200, body=b"[]"),
+        status(200, body=b'{"access_token": 7}'),
+        status(200, body=b'{"access_token": "a\\r\\nHost: b"}'),
+        status(200, body=b"[" * 10_000),
+    ],
+)
+async def test_without_a_token_nothing_is_sent_and_the_owner_is_told(
+    resources: Resources, outbox: Outbox, answer: bytes
+) -> None:
+    async def give(_: Received) -> bytes:
+        return answer
+
+    async with answering(give) as server, answering(_ok) as receiver, delivering(resources):
+        client = ClientCredentials(kind="oauth2", token_url=server.url, client_id="id", client_secret="s")
+        await _subscribed(resources, receiver.url, authorization=client)
+        await outbox.events()
+
+        async def is_told() -> bool:
+            return await outbox.rows("SELECT because FROM attempt WHERE outcome = 'rejected'") == [
+                ("the authorization server gave no token: see the client's id, secret and scope",)
+            ]
+
+        await until(is_told)
+
+    assert receiver.requests == []
 
 
 async def test_a_failed_delivery_is_repeated_on_schedule_with_its_id(resources: Resources, outbox: Outbox) -> None:
