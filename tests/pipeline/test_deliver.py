@@ -192,6 +192,7 @@ async def test_a_token_is_fetched_once_and_anew_when_it_is_refused(resources: Re
         )
         await _subscribed(resources, receiver.url, authorization=client)
         await outbox.events(3)
+        await until(lambda: len(receiver.requests) == 3)
         await _settled(outbox, delivered=2, pending=1)
         deliverer.advance(6.1)
         await _settled(outbox, delivered=3)
@@ -462,7 +463,7 @@ async def test_a_lost_hint_costs_at_most_a_poll(resources: Resources, outbox: Ou
         await outbox.endpoint(receiver.url)
         await asyncio.sleep(0.2)
         await outbox.events()
-        await until(lambda: receiver.requests, seconds=2)
+        await until(lambda: receiver.requests, seconds=4)
 
 
 async def test_secrets_that_do_not_open_are_our_fault(resources: Resources, outbox: Outbox) -> None:
