@@ -192,3 +192,68 @@ async def test_a_repeated_rotation_is_one(client: httpx2.AsyncClient) -> None:
 
     assert first.json() == second.json()
     assert len((await client.get(path)).json()["secrets"]) == 2
+
+
+SECRET_HEADER, PASSWORD = "tenant-key-1", "a password"
+WANTED = {
+    "payload": "thin",
+    "filter": [{"path": "/data/stage", "one_of": ["SQL"]}],
+    "headers": {"X-Tenant": SECRET_HEADER},
+    "authorization": {"kind": "basic", "username": "leadhub", "password": PASSWORD},
+    "cap": 8,
+    "per_minute": 600,
+}
+
+
+async def test_what_an_owner_asks_for_is_kept_and_its_secrets_never_shown(
+    client: httpx2.AsyncClient, admin: Admin
+) -> None:
+    made = await created(client, **WANTED)
+
+    read = (await client.get(f"/v1/endpoints/{made['id']}")).json()
+    assert (read["payload"], read["header_names"], read["authorization"]) == ("thin", ["X-Tenant"], "basic")
+    assert read["filter"][0]["one_of"] == ["SQL"]
+    assert SECRET_HEADER not in str(made) + str(read)
+    assert PASSWORD not in str(made) + str(read)
+    async with admin.resources.engine.connect() as connection:
+        [(extras,)] = (await connection.execute(text("SELECT extras FROM endpoint"))).all()
+        [lane] = (await connection.execute(text("SELECT cap, width, per_minute FROM lane"))).all()
+    assert SECRET_HEADER.encode() not in extras
+    assert tuple(lane) == (8, 8, 600)
+
+
+async def test_a_change_leaves_what_it_does_not_name_and_takes_away_what_is_null(client: httpx2.AsyncClient) -> None:
+    made = await created(client, **WANTED)
+    path = f"/v1/endpoints/{made['id']}"
+
+    first = await client.patch(path, json={"headers": {"X-Other": "1"}}, headers={"If-Match": '"v1"'})
+    second = await client.patch(path, json={"authorization": None, "filter": []}, headers={"If-Match": '"v2"'})
+
+    assert (first.json()["header_names"], first.json()["authorization"]) == (["X-Other"], "basic")
+    assert (second.json()["header_names"], second.json()["authorization"]) == (["X-Other"], None)
+    assert (second.json()["filter"], second.json()["payload"]) == ([], "thin")
+
+
+async def test_what_cannot_be_asked_for_is_refused_by_field(client: httpx2.AsyncClient) -> None:
+    oauth2 = {"kind": "oauth2", "token_url": "https://10.0.0.1/token", "client_id": "a", "client_secret": "b"}
+    for parts, pointer in (
+        ({"headers": {"Host": "x"}}, "#/headers"),
+        ({"authorization": oauth2}, "#/authorization/token_url"),
+        ({"cap": 33}, "#/cap"),
+        ({"per_minute": -1}, "#/per_minute"),
+        ({"payload": "tiny"}, "#/payload"),
+        ({"signature": "v2"}, "#/signature"),
+    ):
+        problem = problem_of(await client.post("/v1/endpoints", json=A_CRM | parts), 422)
+        assert pointer in pointers(problem)
+
+
+async def test_of_a_key_pair_only_the_public_half_is_shown(client: httpx2.AsyncClient) -> None:
+    made = await created(client, signature="v1a")
+    path = f"/v1/endpoints/{made['id']}/secret"
+    rotated = (await client.post(f"{path}/rotate", json={"overlap_hours": 1})).json()
+    back = (await client.post(f"{path}/rotate", json={"signature": "v1", "overlap_hours": 0})).json()
+
+    shown = (await client.get(path)).json()["secrets"]
+    assert [one["secret"] for one in shown] == [back["secret"]]
+    assert (made["secret"][:5], rotated["secret"][:5], back["secret"][:6]) == ("whpk_", "whpk_", "whsec_")

@@ -4,11 +4,20 @@ from datetime import UTC, datetime
 
 import pytest
 import standardwebhooks
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leadhub.domain.errors import InvalidInput, NotAuthenticated
-from leadhub.domain.signature import format_secret, parse_secret, sign, verify
+from leadhub.domain.signature import (
+    format_private_key,
+    format_public_key,
+    format_secret,
+    parse_secret,
+    parse_signing_key,
+    sign,
+    verify,
+)
 
 A = "whsec_xhAWvFp730cxUVZde/wDslyHrHmUOZ+1"
 B = "whsec_qBm64pGNXNzNOm+j9vYLAM/RRRwy4moy"
@@ -194,3 +203,33 @@ def test_a_changed_byte_does_not_verify(body: bytes, key: bytes, position: int) 
     verify(message_id=ID, timestamp=str(TIME), signatures=signed, body=body, keys=[key], now=NOW)
     with pytest.raises(NotAuthenticated):
         verify(message_id=ID, timestamp=str(TIME), signatures=signed, body=bytes(changed), keys=[key], now=NOW)
+
+
+_PAIR = "whsk_D80kmvybaXVEkK4E5lTDCtvDYBim1zif6anNwd9OmRzkNTXM9f0N2esT1DIEN7ZioOSmJBjvnpih5c5XK4qo2w=="
+_PUBLIC = "whpk_5DU1zPX9DdnrE9QyBDe2YqDkpiQY756YoeXOVyuKqNs="
+
+
+def test_a_key_pair_gives_the_vector() -> None:
+    key = parse_signing_key(_PAIR)
+    body = (
+        b'{"type":"lead.routed","timestamp":"2026-01-15T09:30:00.123456Z",'
+        b'"data":{"lead_id":"ld_01","score":87,"owner":"crm-emea"}}'
+    )
+
+    signed = sign(message_id="msg_2tG7Yw0000000000000000000001", timestamp=1768469400, body=body, keys=[key])
+
+    assert signed == ("v1a,eVrK/HiZX6/N1LkYJ95InH6c51p/NwX7UipAdSPL7f8eoR3qGa6n7TPBYbt6Eq+rzx2fPm/sJKKYBKcO+ya8AQ==")
+    assert isinstance(key, Ed25519PrivateKey)
+    assert (format_private_key(key), format_public_key(key)) == (_PAIR, _PUBLIC)
+
+
+def test_a_pair_and_a_secret_sign_beside_each_other() -> None:
+    header = sign(message_id="m", timestamp=1, body=b"", keys=[parse_signing_key(_PAIR), bytes(32)])
+
+    assert [token.partition(",")[0] for token in header.split()] == ["v1a", "v1"]
+
+
+@pytest.mark.parametrize("text", ["whsk_", "whsk_AAAA", "whsk_!!!!", _PAIR[:-4] + "AAAA", _PAIR.replace("D80", "E80")])
+def test_what_is_no_private_key_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        parse_signing_key(text)

@@ -1,26 +1,35 @@
 import asyncio
+import base64
+import json
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
 from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 from tests.support.delivering import Clock, Line, delivering, until
-from tests.support.outbox import KEY, NOW, Outbox, a_database, result_of
+from tests.support.outbox import KEY, NOW, Outbox, a_database, new_id, result_of
 from tests.support.receivers import Received, answering, status
 
 from leadhub import telemetry
 from leadhub.domain.attempt import AttemptResult
 from leadhub.domain.signature import format_secret
+from leadhub.domain.subscription import BasicAuth, ClientCredentials, Condition, SignatureKind
 from leadhub.embedded import EmbeddedServers
 from leadhub.outbound.webhook import WebhookSender
+from leadhub.pipeline.announcing import warn_and_disable
+from leadhub.pipeline.endpoints import Options, create_endpoint
 from leadhub.pipeline.recording import Recorder
 from leadhub.resources import Resources, open_resources
 from leadhub.settings import Settings
+from leadhub.store.driver import connect
 from leadhub.store.engine import create_engine
 from leadhub.store.vault import Vault
 
@@ -114,6 +123,121 @@ async def test_an_attempt_logs_one_line_without_the_path(resources: Resources, o
     assert line["outcome"] == "delivered"
     assert "hook" not in str(line)
     assert set(line) <= telemetry.LOGGED | {"event", "log_level"}
+
+
+async def _subscribed(resources: Resources, url: str, signature: SignatureKind = "v1", **options: Any) -> str:
+    made = await create_endpoint(
+        resources.sessions,
+        resources.vault,
+        url=url,
+        options=Options(**options),
+        signature=signature,
+        lane_cap=1,
+        allowed_networks=resources.settings.outbound_networks,
+        now=NOW,
+        entropy=os.urandom,
+    )
+    return made.secret
+
+
+async def test_what_an_owner_asks_for_is_in_the_request(resources: Resources, outbox: Outbox) -> None:
+    basic = BasicAuth(kind="basic", username="leadhub", password="pa:ss")
+    async with answering(_ok) as receiver, delivering(resources):
+        public = await _subscribed(
+            resources, receiver.url, "v1a", headers={"X-Tenant": "7"}, authorization=basic, payload="thin"
+        )
+        await outbox.events(body=b'{"type":"lead.routed","timestamp":"t","data":{"lead_id":"l","contact":{}}}')
+        await _settled(outbox, delivered=1)
+
+    [request] = receiver.requests
+    assert request.headers["x-tenant"] == "7"
+    assert request.headers["authorization"] == "Basic " + base64.b64encode(b"leadhub:pa:ss").decode()
+    assert request.body == b'{"type":"lead.routed","timestamp":"t","data":{"lead_id":"l"}}'
+    version, _, signature = request.headers["webhook-signature"].partition(",")
+    signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public.removeprefix("whpk_")))
+    key.verify(base64.b64decode(signature), signed)
+    assert version == "v1a"
+
+
+async def test_what_a_filter_passes_over_is_shown_and_not_sent(resources: Resources, outbox: Outbox) -> None:
+    wanted = [Condition(path="/data/stage", one_of=["SQL"])]
+    async with answering(_ok) as receiver, delivering(resources):
+        await _subscribed(resources, receiver.url, filter=wanted)
+        for stage in ("SQL", "MQL"):
+            await outbox.events(body=json.dumps({"data": {"stage": stage}}).encode())
+        await _settled(outbox, delivered=1, cancelled=1)
+
+    assert len(receiver.requests) == 1
+    assert await outbox.rows("SELECT because FROM attempt WHERE outcome = 'filtered'") == [
+        ("the filter of the endpoint passes this event over",)
+    ]
+
+
+async def test_a_token_is_fetched_once_and_anew_when_it_is_refused(resources: Resources, outbox: Outbox) -> None:
+    tokens = iter(["first", "second"])
+    asked: list[Received] = []
+
+    async def give(request: Received) -> bytes:
+        asked.append(request)
+        return status(200, body=json.dumps({"access_token": next(tokens), "expires_in": 3600}).encode())
+
+    async def answer(request: Received) -> bytes:
+        is_old = request.headers["authorization"] == "Bearer first" and len(receiver.requests) > 2
+        return status(401 if is_old else 200)
+
+    async with answering(give) as server, answering(answer) as receiver, delivering(resources) as deliverer:
+        client = ClientCredentials(
+            kind="oauth2", token_url=server.url, client_id="id", client_secret="a secret", scope="leads"
+        )
+        await _subscribed(resources, receiver.url, authorization=client)
+        await outbox.events(3)
+        await until(lambda: len(receiver.requests) == 3)
+        await _settled(outbox, delivered=2, pending=1)
+        deliverer.advance(6.1)
+        await _settled(outbox, delivered=3)
+
+    assert [request.headers["authorization"] for request in receiver.requests] == [
+        "Bearer first",
+        "Bearer first",
+        "Bearer first",
+        "Bearer second",
+    ]
+    assert len(asked) == 2
+    assert asked[0].headers["authorization"] == "Basic " + base64.b64encode(b"id:a%20secret").decode()
+    assert asked[0].body == b"grant_type=client_credentials&scope=leads"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        status(500),
+        status(200),
+        status(200, body=b"[]"),
+        status(200, body=b'{"access_token": 7}'),
+        status(200, body=b'{"access_token": "a\\r\\nHost: b"}'),
+        status(200, body=b"[" * 10_000),
+    ],
+)
+async def test_without_a_token_nothing_is_sent_and_the_owner_is_told(
+    resources: Resources, outbox: Outbox, answer: bytes
+) -> None:
+    async def give(_: Received) -> bytes:
+        return answer
+
+    async with answering(give) as server, answering(_ok) as receiver, delivering(resources):
+        client = ClientCredentials(kind="oauth2", token_url=server.url, client_id="id", client_secret="s")
+        await _subscribed(resources, receiver.url, authorization=client)
+        await outbox.events()
+
+        async def is_told() -> bool:
+            return await outbox.rows("SELECT because FROM attempt WHERE outcome = 'rejected'") == [
+                ("the authorization server gave no token: see the client's id, secret and scope",)
+            ]
+
+        await until(is_told)
+
+    assert receiver.requests == []
 
 
 async def test_a_failed_delivery_is_repeated_on_schedule_with_its_id(resources: Resources, outbox: Outbox) -> None:
@@ -219,6 +343,63 @@ async def test_retry_after_lets_the_whole_endpoint_rest(resources: Resources, ou
             await _settled(outbox, delivered=5)
 
 
+async def test_a_dead_endpoint_costs_one_probe_now_and_then_and_loses_nothing(
+    resources: Resources, outbox: Outbox
+) -> None:
+    is_up = False
+
+    async def answer(_: Received) -> bytes:
+        return status(200 if is_up else 500)
+
+    async with answering(answer) as receiver:
+        await outbox.endpoint(receiver.url)
+        await outbox.events(30)
+        async with delivering(resources) as deliverer:
+
+            async def is_open() -> bool:
+                return await outbox.rows("SELECT openings FROM lane") == [(1,)]
+
+            await until(is_open)
+            spent = len(receiver.requests)
+            assert spent <= 10 + 3  # what was in flight when it opened
+            await asyncio.sleep(1.2)
+            assert len(receiver.requests) == spent
+            is_up = True
+            deliverer.advance(31)
+            await until(lambda: len(receiver.requests) >= 30)
+            deliverer.advance(600)
+            await _settled(outbox, delivered=30)
+
+
+async def test_an_endpoint_that_fails_for_days_is_warned_of_and_switched_off(
+    resources: Resources, outbox: Outbox
+) -> None:
+    endpoint_id = await outbox.endpoint("https://crm.example.com/hook?token=secret")
+    watcher = await outbox.endpoint(types=["endpoint.failing", "endpoint.disabled"])
+    await outbox.events(2)
+    async with connect(resources.engine) as connection:
+        await connection.execute(
+            "UPDATE lane SET failing_since = $1, failing_attempts = 40 WHERE endpoint_id = $2", NOW, endpoint_id
+        )
+    for hours in (0.5, 1, 2, 24, 72, 119, 120, 121):
+        at = NOW + timedelta(hours=hours)
+        await warn_and_disable(resources.engine, now=at, new_id=new_id)
+
+    told = await outbox.rows(
+        "SELECT e.body FROM delivery AS d JOIN event AS e ON e.id = d.event_id"
+        " WHERE d.endpoint_id = :id ORDER BY d.due_at",
+        id=watcher,
+    )
+    events = [json.loads(body) for (body,) in told]
+    assert [event["type"] for event in events] == ["endpoint.failing"] * 3 + ["endpoint.disabled"]
+    assert {event["data"]["url"] for event in events} == {"https://crm.example.com/hook"}
+    assert datetime.fromisoformat(events[0]["data"]["will_be_disabled_at"]) == NOW + timedelta(days=5)
+    assert dict(await outbox.rows("SELECT id, state FROM endpoint")) == {endpoint_id: "disabled", watcher: "active"}
+    assert await outbox.rows("SELECT DISTINCT state FROM delivery WHERE endpoint_id = :id", id=endpoint_id) == [
+        ("held",)
+    ]
+
+
 async def test_a_private_address_holds_and_is_explained(resources: Resources, outbox: Outbox) -> None:
     await outbox.endpoint("https://169.254.169.254/latest/")
     await outbox.events(3)
@@ -282,7 +463,7 @@ async def test_a_lost_hint_costs_at_most_a_poll(resources: Resources, outbox: Ou
         await outbox.endpoint(receiver.url)
         await asyncio.sleep(0.2)
         await outbox.events()
-        await until(lambda: receiver.requests, seconds=2)
+        await until(lambda: receiver.requests, seconds=4)
 
 
 async def test_secrets_that_do_not_open_are_our_fault(resources: Resources, outbox: Outbox) -> None:
@@ -355,7 +536,7 @@ async def test_a_value_that_postgresql_refuses_fails_alone(resources: Resources,
     await outbox.events(3)
     claimed = await outbox.claim()
     bad = AttemptResult(status=200, remote_ip="\0")
-    recorder = Recorder(resources.engine, clock=lambda: NOW, on_recorded=lambda: None)
+    recorder = Recorder(resources.engine, clock=lambda: NOW, new_id=new_id, on_recorded=lambda: None)
     for one, result in zip(claimed, [AttemptResult(status=200), bad, AttemptResult(status=200)], strict=True):
         recorder.put(result_of(one, result))
 

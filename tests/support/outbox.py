@@ -78,6 +78,7 @@ class Outbox:
         types: Sequence[str] = (),
         include_test: bool = False,
         cap: int = 4,
+        per_minute: int | None = None,
     ) -> EndpointId:
         endpoint_id = EndpointId(new_id())
         made = Endpoint(
@@ -93,7 +94,7 @@ class Outbox:
             updated_at=NOW,
         )
         async with self.sessions.begin() as session:
-            await endpoints.insert_endpoint(session, made, lane_cap=cap)
+            await endpoints.insert_endpoint(session, made, lane_cap=cap, per_minute=per_minute)
             if self.vault is not None:
                 secret_id = new_id()
                 sealed = self.vault.seal(format_secret(KEY).encode(), context=f"endpoint_secret:{secret_id}")
@@ -140,6 +141,7 @@ async def claim(
         now=now,
         attempt_ids=[AttemptId(new_id()) for _ in range(slots)],
         busy=busy or {},
+        again=slots // 2,
         lease_until=now + LEASE,
     )
 
@@ -151,6 +153,7 @@ def an_event(
     is_test: bool = False,
     sequence: int = 1,
     lead_id: LeadId | None = None,
+    body: bytes = b'{"type":"lead.routed"}',
 ) -> NewEvent:
     return NewEvent(
         id=EventId(new_id(at)),
@@ -160,10 +163,10 @@ def an_event(
         occurred_at=at,
         received_at=at,
         is_test=is_test,
-        body=b'{"type":"lead.routed"}',
+        body=body,
     )
 
 
 def result_of(claimed: Claimed, result: AttemptResult, *, now: datetime = NOW) -> Finished:
     decision = decide(result, attempt_number=claimed.lease.number, now=now, jitter=0.5)
-    return finish(claimed.lease, result, decision, endpoint_version=claimed.endpoint_version, now=now)
+    return finish(claimed.lease, result, decision, claimed=claimed, now=now)

@@ -15,6 +15,7 @@ from leadhub.api.problems import problems
 from leadhub.domain.credentials import Scope, allows
 from leadhub.domain.events import EventType
 from leadhub.domain.ids import DeliveryId
+from leadhub.domain.why import why
 from leadhub.store import deliveries
 from leadhub.store.reading import deliveries as store
 
@@ -102,6 +103,7 @@ class DeliveryDetail(DeliveryOut):
             "example": {
                 **_EXAMPLE,
                 "because": "no answer within 15 seconds; it is tried again from 2026-01-15 09:30:20 UTC on",
+                "remedy": "have the receiver answer first and work afterwards",
                 "endpoint_url": "https://crm.example.com/hooks/leadhub",
                 "body": '{"type":"lead.routed","timestamp":"2026-01-15T09:30:00Z","data":{}}',
                 "attempts_made": [{**_ATTEMPT, "status": 503}],
@@ -110,6 +112,7 @@ class DeliveryDetail(DeliveryOut):
     )
 
     because: str = Field(description="Why it is where it is, in plain words.")
+    remedy: str | None = Field(description="What would help, if somebody has to do something.")
     endpoint_url: str | None = Field(description="Null when the endpoint was deleted.")
     body: str | None = Field(
         description="The bytes that are signed and sent; null without the scope leads:read, or when they were erased."
@@ -143,10 +146,10 @@ async def list_deliveries(query: Annotated[DeliveryQuery, Query()], resources: O
     openapi_extra=needs(Scope.DELIVERIES_READ),
     responses=problems(404),
 )
-async def get_delivery(delivery_id: Id, caller: CallerNow, resources: OpenResources) -> DeliveryDetail:
+async def get_delivery(delivery_id: Id, caller: CallerNow, resources: OpenResources, now: Now) -> DeliveryDetail:
     """One delivery with every attempt."""
     async with resources.sessions() as session:
-        return _shown(await store.get_delivery(session, DeliveryId(delivery_id)), caller)
+        return _shown(await store.get_delivery(session, DeliveryId(delivery_id)), caller, now)
 
 
 @router.post(
@@ -162,14 +165,16 @@ async def resend_delivery(delivery_id: Id, caller: CallerNow, resources: OpenRes
         await deliveries.resend(session, DeliveryId(delivery_id), now=now)
         found = await store.get_delivery(session, DeliveryId(delivery_id))
     resources.deliveries_nudge()
-    return _shown(found, caller)
+    return _shown(found, caller, now)
 
 
-def _shown(found: store.DeliveryDetail, caller: Caller) -> DeliveryDetail:
+def _shown(found: store.DeliveryDetail, caller: Caller, now: datetime) -> DeliveryDetail:
+    reason = why(found.situation, now=now)
     body = found.body if allows(caller.scopes, Scope.LEADS_READ) else None
     return DeliveryDetail(
         **DeliveryOut.model_validate(found.delivery).model_dump(),
-        because=_because(found),
+        because=reason.because,
+        remedy=reason.remedy,
         endpoint_url=found.endpoint_url,
         body=body.decode("utf-8", "replace") if body else None,
         attempts_made=[_attempt(one) for one in found.attempts],
@@ -180,21 +185,3 @@ def _attempt(row: store.AttemptRow) -> AttemptOut:
     body = row.response_body
     shown = {name: getattr(row, name) for name in AttemptOut.model_fields}
     return AttemptOut.model_validate(shown | {"response_body": body.decode("utf-8", "replace") if body else None})
-
-
-def _because(found: store.DeliveryDetail) -> str:
-    """Say why a delivery is in its state: its own newest attempt's words, or its endpoint's."""
-    last = next((one.because for one in found.attempts if one.because), None)
-    match found.delivery.state:
-        case "pending" if last:
-            return f"{last}; it is tried again from {found.delivery.due_at:%Y-%m-%d %H:%M:%S} UTC on"
-        case "pending":
-            return "it waits for its turn"
-        case "leased":
-            return "it is being sent"
-        case "held":
-            return f"its endpoint is {found.endpoint_state}: {found.endpoint_because or 'resume it'}"
-        case "cancelled":
-            return "its endpoint was deleted" if found.endpoint_url is None else "it was cancelled"
-        case _:
-            return last or "it was sent"

@@ -17,6 +17,7 @@ from leadhub.api.signing_secrets import EXAMPLE as EXAMPLE_SECRET
 from leadhub.domain.credentials import Scope
 from leadhub.domain.events import EVENT_TYPES, EventType
 from leadhub.domain.ids import EndpointId
+from leadhub.domain.subscription import Authorization, Condition, Filter, Payload, SignatureKind, read_filter
 from leadhub.pipeline import endpoints as pipeline
 from leadhub.store import endpoints as store
 
@@ -30,6 +31,10 @@ _EXAMPLE: Final[Mapping[str, Any]] = {
     "include_test": False,
     "state": "active",
     "state_because": None,
+    "payload": "full",
+    "filter": [{"path": "/data/stage", "one_of": ["SQL", "MQL"]}],
+    "header_names": ["x-tenant"],
+    "authorization": None,
     "version": 1,
     "created_at": "2026-01-15T09:30:00Z",
     "updated_at": "2026-01-15T09:30:00Z",
@@ -38,12 +43,46 @@ _NEW: Final = {name: _EXAMPLE[name] for name in ("url", "description", "event_ty
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 EventTypes = Annotated[
-    list[EventType], Field(max_length=len(EVENT_TYPES), description="What to be told; empty means everything.")
+    list[EventType],
+    Field(max_length=len(EVENT_TYPES), description="What to be told; empty means all that happens to leads."),
 ]
 Strict = Annotated[bool, Field(strict=True)]
 
 
-class EndpointIn(BaseModel):
+class _OptionsIn(BaseModel):
+    """What an owner may ask for beyond the URL."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    payload: Payload | None = Field(default=None, description="`thin`: ids only; the receiver fetches the rest.")
+    filter: Filter | None = Field(default=None, description="All conditions must hold; empty means every event.")
+    headers: dict[str, str] | None = Field(
+        default=None, description="Sent with every request, kept sealed, never shown again."
+    )
+    authorization: Authorization | None = Field(
+        default=None, description="`basic`, or `oauth2` with client credentials; kept sealed, never shown again."
+    )
+    cap: Annotated[int, Field(strict=True, ge=1, le=32)] | None = Field(
+        default=None, description="Most requests in flight."
+    )
+    per_minute: Annotated[int, Field(strict=True, ge=0, le=600_000)] | None = Field(
+        default=None, description="Most requests a minute; 0 means no limit."
+    )
+
+    def options(self) -> pipeline.Options:
+        """Return what the pipeline takes."""
+        return pipeline.Options(
+            payload=self.payload,
+            filter=self.filter,
+            headers=self.headers,
+            authorization=self.authorization,
+            drops_authorization="authorization" in self.model_fields_set and self.authorization is None,
+            cap=self.cap,
+            per_minute=self.per_minute,
+        )
+
+
+class EndpointIn(_OptionsIn):
     """A URL to subscribe."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _NEW})
@@ -52,9 +91,12 @@ class EndpointIn(BaseModel):
     description: Line = Field(default="", description="For people.")
     event_types: EventTypes = Field(default_factory=list)
     include_test: Strict = Field(default=False, description="Also tell of test leads.")
+    signature: SignatureKind = Field(
+        default="v1", description="`v1`: HMAC-SHA256 with a shared secret; `v1a`: Ed25519, verified with a public key."
+    )
 
 
-class EndpointPatch(BaseModel):
+class EndpointPatch(_OptionsIn):
     """What to change of an endpoint; what is absent stays."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"event_types": ["lead.routed"]}})
@@ -75,10 +117,14 @@ class EndpointOut(BaseModel):
     description: str
     event_types: list[EventType]
     include_test: bool
-    state: Literal["active", "paused", "gone", "misconfigured"] = Field(
+    state: Literal["active", "paused", "gone", "misconfigured", "disabled"] = Field(
         description="In every state but `active`, what happens is kept for it and sent when it is resumed."
     )
     state_because: str | None
+    payload: Payload
+    filter: list[Condition]
+    header_names: list[str] = Field(description="Of the headers that the owner added; their values are not shown.")
+    authorization: Literal["basic", "oauth2"] | None = Field(description="Its kind; the rest is not shown.")
     version: int = Field(description="Grows with every change; also in the ETag.")
     created_at: datetime
     updated_at: datetime
@@ -105,7 +151,7 @@ async def list_endpoints(query: Annotated[PageQuery, Query()], resources: OpenRe
     before = EndpointId(UUID(marks.read(query.after)[0])) if query.after else None
     async with resources.sessions() as session:
         rows = await store.list_endpoints(session, limit=query.limit + 1, before=before)
-    return page(rows, query, marks, item=EndpointOut.model_validate, position=lambda endpoint: [endpoint.id])
+    return page(rows, query, marks, item=_out, position=lambda endpoint: [endpoint.id])
 
 
 @router.post(
@@ -127,6 +173,8 @@ async def create_endpoint(
         description=body.description,
         event_types=body.event_types,
         include_test=body.include_test,
+        options=body.options(),
+        signature=body.signature,
         lane_cap=resources.settings.delivery_lane_cap,
         allowed_networks=resources.settings.outbound_networks,
         now=now,
@@ -168,10 +216,15 @@ async def update_endpoint(
 ) -> EndpointOut:
     """Change an endpoint. A new URL brings one that deliveries had switched off back into service."""
     changes = pipeline.EndpointChanges(
-        url=body.url, description=body.description, event_types=body.event_types, include_test=body.include_test
+        url=body.url,
+        description=body.description,
+        event_types=body.event_types,
+        include_test=body.include_test,
+        options=body.options(),
     )
     endpoint = await pipeline.update_endpoint(
         resources.sessions,
+        resources.vault,
         EndpointId(endpoint_id),
         changes,
         expected_version=expected,
@@ -223,4 +276,9 @@ async def resume_endpoint(endpoint_id: Id, resources: OpenResources, response: R
 
 def _shown(endpoint: store.Endpoint, response: Response) -> EndpointOut:
     response.headers.update(etag(endpoint.version))
-    return EndpointOut.model_validate(endpoint)
+    return _out(endpoint)
+
+
+def _out(endpoint: store.Endpoint) -> EndpointOut:
+    shown = {name: getattr(endpoint, name) for name in EndpointOut.model_fields}
+    return EndpointOut.model_validate(shown | {"filter": read_filter(endpoint.filter) if endpoint.filter else []})

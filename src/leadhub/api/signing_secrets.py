@@ -2,8 +2,8 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,7 @@ from leadhub.api.parameters import Id
 from leadhub.api.problems import problems
 from leadhub.domain.credentials import Scope
 from leadhub.domain.ids import EndpointId
+from leadhub.domain.subscription import SignatureKind
 from leadhub.pipeline import endpoints as pipeline
 
 router = admin_router("endpoints")
@@ -26,7 +27,7 @@ class SigningSecret(BaseModel):
 
     model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": dict(_SIGNING)})
 
-    secret: str
+    secret: str = Field(description="`whsec_…`: the shared secret; `whpk_…`: the public key of a pair.")
     created_at: datetime
     valid_until: datetime | None = Field(description="Null: until it is rotated.")
 
@@ -54,21 +55,35 @@ async def get_endpoint_secret(endpoint_id: Id, resources: OpenResources, now: No
     return SigningSecrets(secrets=[SigningSecret.model_validate(one) for one in found])
 
 
+class Rotation(BaseModel):
+    """How to rotate."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"overlap_hours": 24}})
+
+    overlap_hours: Annotated[int, Field(strict=True, ge=0, le=168)] = Field(
+        default=24, description="How long the old secret signs beside the new one; 0 if it is known to others."
+    )
+    signature: SignatureKind | None = Field(default=None, description="Kind of the new secret; absent: as it was.")
+
+
 @router.post(
     "/endpoints/{endpoint_id}/secret/rotate",
     operation_id="rotate_endpoint_secret",
     summary="Rotate the signing secret",
     openapi_extra=needs(Scope.ENDPOINTS_WRITE),
-    responses=problems(404, 409),
+    responses=problems(400, 404, 409, 413),
 )
 async def rotate_endpoint_secret(
-    endpoint_id: Id, resources: OpenResources, repeatable: Repeat, now: Now
+    endpoint_id: Id, resources: OpenResources, repeatable: Repeat, now: Now, body: Rotation | None = None
 ) -> SigningSecret:
     """Sign with a new secret; for 24 hours the old one signs beside it, so that no message is refused meanwhile."""
+    how = body or Rotation()
     made = await pipeline.rotate_secret(
         resources.sessions,
         resources.vault,
         EndpointId(endpoint_id),
+        overlap=timedelta(hours=how.overlap_hours),
+        signature=how.signature,
         now=now,
         entropy=secrets.token_bytes,
         repeatable=repeatable,

@@ -5,11 +5,13 @@ from typing import Literal
 
 from cyclopts import App
 
-from leadhub.cli.console import Columns, clean, say, show, show_json
-from leadhub.cli.database import an_id, use
+from leadhub.cli.console import Columns, clean, note, say, show, show_json
+from leadhub.cli.database import an_id, now, use
 from leadhub.cli.options import Json
 from leadhub.domain.ids import DeliveryId
+from leadhub.domain.why import why as reason_of
 from leadhub.resources import Resources
+from leadhub.store import deliveries as stored
 from leadhub.store.reading import deliveries as reading
 from leadhub.store.reading.deliveries import DeliveryDetail, DeliveryFilter, DeliveryRow
 
@@ -89,3 +91,48 @@ def show_(id_: str, /, *, as_json: Json = False) -> None:
             f"  {attempt.number:>3}  {clean(attempt.started_at)}  {attempt.status or '-':<4} {took:>9}  "
             f"{clean(attempt.because or attempt.outcome)}"
         )
+
+
+@app.command
+def why(id_: str, /, *, as_json: Json = False) -> None:
+    """Say why a delivery is where it is, and what would help.
+
+    Args:
+        id_: The delivery's id.
+        as_json: Print JSON.
+    """
+    delivery_id = DeliveryId(an_id(id_, "deliveries"))
+
+    async def work(resources: Resources) -> DeliveryDetail:
+        async with resources.sessions() as session:
+            return await reading.get_delivery(session, delivery_id)
+
+    found = use(work)
+    reason = reason_of(found.situation, now=now())
+    if as_json:
+        show_json({"id": found.delivery.id, "state": found.delivery.state, **asdict(reason)})
+        return
+    say(f"[bold]{found.delivery.state}[/bold]: {clean(reason.because)}")
+    if reason.remedy:
+        say(f"To mend it: {clean(reason.remedy)}.")
+        is_held = found.delivery.state == "held"
+        then = f"endpoints resume {found.delivery.endpoint_id}" if is_held else f"deliveries resend {found.delivery.id}"
+        note(f"Then: leadhub {then}")
+
+
+@app.command
+def resend(id_: str, /) -> None:
+    """Send a delivery again, whatever became of it; the receiver knows the repeat by its webhook-id.
+
+    Args:
+        id_: The delivery's id.
+    """
+    delivery_id = DeliveryId(an_id(id_, "deliveries"))
+
+    async def work(resources: Resources) -> None:
+        async with resources.sessions.begin() as session:
+            await stored.resend(session, delivery_id, now=now())
+        resources.deliveries_nudge()
+
+    use(work)
+    note("It is due now.")

@@ -1,13 +1,17 @@
 """`leadhub endpoints`: the URLs that events are delivered to."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal
 
 from cyclopts import App
 
 from leadhub.cli.console import Columns, note, say, show, show_json
 from leadhub.cli.database import an_id, entropy, now, use
+from leadhub.cli.errors import UserError
 from leadhub.cli.options import Flag, Json, Several
 from leadhub.domain.ids import EndpointId
+from leadhub.domain.subscription import SignatureKind
 from leadhub.pipeline import endpoints
 from leadhub.resources import Resources
 from leadhub.store import endpoints as stored
@@ -33,20 +37,43 @@ def create(
     event: Several = (),
     description: str = "",
     include_test: Flag = False,
+    payload: Literal["full", "thin"] = "full",
+    signature: Literal["v1", "v1a"] = "v1",
+    cap: int | None = None,
+    per_minute: int | None = None,
     as_json: Json = False,
 ) -> None:
     """Subscribe a URL and show the secret that signs what it gets.
+
+    A filter, headers and an authorization are set over the API: arguments of commands are no place for secrets.
 
     Args:
         url: Where events are posted to.
         event: Type of event, such as lead.routed; repeat it for several. Without it: all.
         description: What the URL is, for lists.
         include_test: Deliver events of test leads too.
+        payload: thin sends ids only; the receiver fetches the rest.
+        signature: v1 signs with a shared secret, v1a with a key pair of which the public half is shown.
+        cap: Most requests in flight, 1 to 32.
+        per_minute: Most requests a minute; without it: no limit.
         as_json: Print JSON.
     """
+    if cap is not None and not 1 <= cap <= 32:
+        raise UserError(f"--cap {cap} is no number of requests.", "It goes from 1 to 32.")
+    if per_minute is not None and per_minute < 1:
+        raise UserError(f"--per-minute {per_minute} would send nothing.", "Leave it out for no limit.")
+    options = endpoints.Options(payload=payload, cap=cap, per_minute=per_minute)
 
     async def work(resources: Resources) -> endpoints.CreatedEndpoint:
-        return await subscribe(resources, url, events=event, description=description, include_test=include_test)
+        return await subscribe(
+            resources,
+            url,
+            events=event,
+            description=description,
+            include_test=include_test,
+            options=options,
+            signature=signature,
+        )
 
     made = use(work)
     if as_json:
@@ -57,7 +84,14 @@ def create(
 
 
 async def subscribe(
-    resources: Resources, url: str, *, events: Sequence[str], description: str, include_test: bool = False
+    resources: Resources,
+    url: str,
+    *,
+    events: Sequence[str],
+    description: str,
+    include_test: bool = False,
+    options: endpoints.Options | None = None,
+    signature: SignatureKind = "v1",
 ) -> endpoints.CreatedEndpoint:
     """Subscribe a URL with the limits of this deployment."""
     return await endpoints.create_endpoint(
@@ -67,6 +101,8 @@ async def subscribe(
         description=description,
         event_types=events,
         include_test=include_test,
+        options=options or endpoints.Options(),
+        signature=signature,
         lane_cap=resources.settings.delivery_lane_cap,
         allowed_networks=resources.settings.outbound_networks,
         now=now(),
@@ -159,17 +195,25 @@ def secrets(id_: str, /) -> None:
 
 
 @app.command
-def rotate(id_: str, /) -> None:
-    """Sign with a new secret; for a day the old one signs too, so that the receiver can change over.
+def rotate(id_: str, /, *, overlap_hours: int = 24) -> None:
+    """Sign with a new secret; for a while the old one signs too, so that the receiver can change over.
 
     Args:
         id_: The endpoint's id.
+        overlap_hours: How long, from 0 (the old one is known to others) to 168.
     """
+    if not 0 <= overlap_hours <= 168:
+        raise UserError(f"--overlap-hours {overlap_hours} is out of bounds.", "It goes from 0 to 168.")
     endpoint_id = _id(id_)
 
     async def work(resources: Resources) -> endpoints.RevealedSecret:
         return await endpoints.rotate_secret(
-            resources.sessions, resources.vault, endpoint_id, now=now(), entropy=entropy
+            resources.sessions,
+            resources.vault,
+            endpoint_id,
+            overlap=timedelta(hours=overlap_hours),
+            now=now(),
+            entropy=entropy,
         )
 
     say(use(work).secret)

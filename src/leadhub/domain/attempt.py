@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     INTERNAL = "internal"
     UNKNOWN = "unknown"
     ERASED = "erased"
+    FILTERED = "filtered"
 
 
 class Failure(StrEnum):
@@ -45,9 +46,11 @@ class Failure(StrEnum):
     BLOCKED_ADDRESS = "blocked_address"
     BLOCKED_URL = "blocked_url"
     NO_KEY = "no_key"
+    NO_TOKEN = "no_token"  # noqa: S105 - a reason, no secret
     INTERNAL = "internal"
     UNKNOWN = "unknown"
     ERASED = "erased"
+    FILTERED = "filtered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +87,11 @@ _OUTCOME_OF_FAILURE = {
     Failure.BLOCKED_ADDRESS: Outcome.BLOCKED,
     Failure.BLOCKED_URL: Outcome.BLOCKED,
     Failure.NO_KEY: Outcome.INTERNAL,
+    Failure.NO_TOKEN: Outcome.REJECTED,
     Failure.INTERNAL: Outcome.INTERNAL,
     Failure.UNKNOWN: Outcome.UNKNOWN,
     Failure.ERASED: Outcome.ERASED,
+    Failure.FILTERED: Outcome.FILTERED,
 }
 
 
@@ -120,10 +125,12 @@ _BECAUSE_OF_FAILURE = {
     Failure.HEADERS: "the headers of the answer are too large",
     Failure.BLOCKED_ADDRESS: "the address is private or reserved: webhooks may not go there",
     Failure.BLOCKED_URL: "the URL may not be used for webhooks: see its scheme, host and port",
+    Failure.NO_TOKEN: "the authorization server gave no token: see the client's id, secret and scope",
     Failure.NO_KEY: "the signing secret could not be opened: a fault of this deployment, not counted",
     Failure.INTERNAL: "a fault of this deployment, not counted",
     Failure.UNKNOWN: "the worker stopped before it knew the outcome; the event may have arrived",
     Failure.ERASED: "the content of the event was erased before it could be sent",
+    Failure.FILTERED: "the filter of the endpoint passes this event over",
 }
 
 _BECAUSE_OF_STATUS = {

@@ -1,6 +1,7 @@
 """What an attempt's result means for its delivery: done, try again and when, give up, or wait for its owner."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -40,10 +41,11 @@ _LONGEST_DATE = 64
 
 
 class EndpointState(StrEnum):
-    """States into which deliveries switch an endpoint off."""
+    """States into which an endpoint is switched off, not by a person."""
 
     GONE = "gone"
     MISCONFIGURED = "misconfigured"
+    DISABLED = "disabled"
 
 
 class DeadReason(StrEnum):
@@ -80,6 +82,11 @@ class Dead:
     lane_blocked_until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Its endpoint does not want it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """Nothing was sent, nothing is lost: wait, with all the endpoint's deliveries, until its owner has corrected it."""
@@ -88,7 +95,7 @@ class Held:
     endpoint_state: EndpointState
 
 
-Decision = Delivered | Retry | Dead | Held
+Decision = Delivered | Retry | Dead | Skipped | Held
 
 
 def decide(result: AttemptResult, *, attempt_number: int, now: datetime, jitter: float) -> Decision:
@@ -100,19 +107,23 @@ def decide(result: AttemptResult, *, attempt_number: int, now: datetime, jitter:
         now: aware.
         jitter: evenly drawn from 0 to 1; it moves a wait by up to a fifth either way, a Retry-After only upwards.
     """
-    match classify(result):
-        case Outcome.DELIVERED:
-            return Delivered()
-        case Outcome.GONE:
-            return Dead(reason=DeadReason.GONE, endpoint_state=EndpointState.GONE)
-        case Outcome.ERASED:
-            return Dead(reason=DeadReason.ERASED)
-        case Outcome.BLOCKED:
-            return Held(reason=explain(result), endpoint_state=EndpointState.MISCONFIGURED)
-        case Outcome.INTERNAL:
-            return _own_fault(result, now=now, jitter=jitter)
-        case outcome:
-            return _retry(result, outcome, attempt_number=attempt_number, now=now, jitter=jitter)
+    outcome = classify(result)
+    if outcome in _FINAL:
+        return _FINAL[outcome]
+    if outcome is Outcome.BLOCKED:
+        return Held(reason=explain(result), endpoint_state=EndpointState.MISCONFIGURED)
+    if outcome is Outcome.INTERNAL:
+        return _own_fault(result, now=now, jitter=jitter)
+    return _retry(result, outcome, attempt_number=attempt_number, now=now, jitter=jitter)
+
+
+_FINAL: Mapping[Outcome, Decision] = {
+    Outcome.DELIVERED: Delivered(),
+    Outcome.GONE: Dead(reason=DeadReason.GONE, endpoint_state=EndpointState.GONE),
+    Outcome.ERASED: Dead(reason=DeadReason.ERASED),
+    Outcome.FILTERED: Skipped(),
+}
+"""Outcomes after which a delivery is not tried again."""
 
 
 def _own_fault(result: AttemptResult, *, now: datetime, jitter: float) -> Retry:

@@ -14,6 +14,9 @@ _OTHER: Final = UUID("019b9cf1-2a40-7000-8000-00000000000b")
 _SUBMISSION: Final = UUID("019bc0fd-89bf-7000-8000-000000000001")
 _EARLIER: Final = UUID("019b9cf1-2a3f-7000-8000-000000000002")
 
+_ENDPOINT: Final = UUID("019b9cf1-2a3f-7000-8000-00000000000f")
+_URL: Final = "https://crm.example.com/hooks/leadhub"
+
 _CONTACT: Final = events.Contact(
     email="ada@analytical.example",
     email_domain="analytical.example",
@@ -133,6 +136,25 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
         timestamp=_NOW,
         data=events.FailureData(
             submission_id=_SUBMISSION, source=_SOURCE, error="DataError", attempts=5, is_test=False
+        ),
+    ),
+    "endpoint.failing": events.EndpointFailing(
+        timestamp=_NOW,
+        data=events.FailingData(
+            endpoint_id=_ENDPOINT,
+            url=_URL,
+            failing_since=_NOW - timedelta(hours=24),
+            attempts=61,
+            will_be_disabled_at=_NOW + timedelta(days=4),
+        ),
+    ),
+    "endpoint.disabled": events.EndpointDisabled(
+        timestamp=_NOW,
+        data=events.DisabledData(
+            endpoint_id=_ENDPOINT,
+            url=_URL,
+            state="gone",
+            because="the receiver answered 410: it wants no more events; the endpoint was switched off",
         ),
     ),
 }

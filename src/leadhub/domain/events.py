@@ -274,6 +274,25 @@ class FailureData(_Part):
     is_test: bool
 
 
+class FailingData(_Part):
+    """An endpoint of this deployment to which nothing could be delivered for long."""
+
+    endpoint_id: UUID
+    url: str = Field(description="Without its query.")
+    failing_since: AwareDatetime
+    attempts: int = Field(description="Since then, all in vain.")
+    will_be_disabled_at: AwareDatetime = Field(description="Unless a delivery succeeds before.")
+
+
+class DisabledData(_Part):
+    """An endpoint of this deployment that was switched off; what happens is kept for it until it is resumed."""
+
+    endpoint_id: UUID
+    url: str = Field(description="Without its query.")
+    state: Literal["gone", "misconfigured", "disabled"]
+    because: str
+
+
 class _Event(_Part):
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
@@ -330,13 +349,45 @@ class LeadFailed(_Event):
     data: FailureData
 
 
+class EndpointFailing(_Event):
+    """Nothing has reached an endpoint for an hour, a day, three days."""
+
+    type: Literal["endpoint.failing"] = "endpoint.failing"
+    data: FailingData
+
+
+class EndpointDisabled(_Event):
+    """An endpoint was switched off, not by a person."""
+
+    type: Literal["endpoint.disabled"] = "endpoint.disabled"
+    data: DisabledData
+
+
 EventType = Literal[
-    "lead.created", "lead.updated", "lead.merged", "lead.unmerged", "lead.routed", "lead.nurtured", "lead.failed"
+    "lead.created",
+    "lead.updated",
+    "lead.merged",
+    "lead.unmerged",
+    "lead.routed",
+    "lead.nurtured",
+    "lead.failed",
+    "endpoint.failing",
+    "endpoint.disabled",
 ]
 """What an endpoint can subscribe to."""
 EVENT_TYPES: Final[tuple[str, ...]] = get_args(EventType)
 
-Event = LeadCreated | LeadUpdated | LeadMerged | LeadUnmerged | LeadRouted | LeadNurtured | LeadFailed
+Event = (
+    LeadCreated
+    | LeadUpdated
+    | LeadMerged
+    | LeadUnmerged
+    | LeadRouted
+    | LeadNurtured
+    | LeadFailed
+    | EndpointFailing
+    | EndpointDisabled
+)
 
 EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.created": LeadCreated,
@@ -346,6 +397,8 @@ EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.routed": LeadRouted,
     "lead.nurtured": LeadNurtured,
     "lead.failed": LeadFailed,
+    "endpoint.failing": EndpointFailing,
+    "endpoint.disabled": EndpointDisabled,
 }
 """The model of each type."""
 

@@ -14,15 +14,25 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from leadhub.domain.errors import InvalidInput, NotAuthenticated
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix of every secret, no secret itself
+PRIVATE_PREFIX = "whsk_"
+PUBLIC_PREFIX = "whpk_"
 KEY_BYTES = range(24, 65)
 """Lengths of a key that the specification allows."""
 TOLERANCE = timedelta(minutes=5)
 """How far a timestamp may be from now, either way and inclusive: what every reference library uses."""
 
 _VERSION = b"v1"
+_VERSION_OF_PAIRS = b"v1a"
+_SEED_BYTES = 32
+
+SigningKey = bytes | Ed25519PrivateKey
+"""A shared secret, or one half of a pair whose public half verifies."""
+
 _ID = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
@@ -53,7 +63,39 @@ def format_secret(key: bytes) -> str:
     return SECRET_PREFIX + base64.b64encode(key).decode("ascii")
 
 
-def sign(*, message_id: str, timestamp: int, body: bytes, keys: Sequence[bytes]) -> str:
+def parse_signing_key(text: str) -> SigningKey:
+    """Return the key of a text form: a shared secret, or a private key as `format_private_key` writes it.
+
+    Raises:
+        InvalidInput: neither.
+    """
+    if not text.startswith(PRIVATE_PREFIX):
+        return parse_secret(text)
+    try:
+        raw = base64.b64decode(text.removeprefix(PRIVATE_PREFIX), validate=True)
+        key = Ed25519PrivateKey.from_private_bytes(raw[:_SEED_BYTES])
+    except (binascii.Error, ValueError):
+        raise InvalidInput.at("#/secret", "a private key holds 32 or 64 bytes in padded base64") from None
+    if text not in {format_private_key(key), PRIVATE_PREFIX + base64.b64encode(raw[:_SEED_BYTES]).decode()}:
+        raise InvalidInput.at("#/secret", "a private key holds 32 or 64 bytes in padded base64")
+    return key
+
+
+def format_private_key(key: Ed25519PrivateKey) -> str:
+    """Return the text form of a private key: its seed and, as Svix writes it, its public half."""
+    return PRIVATE_PREFIX + base64.b64encode(key.private_bytes_raw() + _public(key)).decode("ascii")
+
+
+def format_public_key(key: Ed25519PrivateKey) -> str:
+    """Return the text form of the public half: what a receiver verifies with."""
+    return PUBLIC_PREFIX + base64.b64encode(_public(key)).decode("ascii")
+
+
+def _public(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes_raw()
+
+
+def sign(*, message_id: str, timestamp: int, body: bytes, keys: Sequence[SigningKey]) -> str:
     """Return the `webhook-signature` header: one signature a key, the current key first.
 
     Args:
@@ -71,7 +113,13 @@ def sign(*, message_id: str, timestamp: int, body: bytes, keys: Sequence[bytes])
     if not keys:
         raise ValueError("nothing to sign with")
     content = _content(message_id, str(timestamp), body)
-    return b" ".join(_VERSION + b"," + _digest(key, content) for key in keys).decode("ascii")
+    return b" ".join(_sign(key, content) for key in keys).decode("ascii")
+
+
+def _sign(key: SigningKey, content: bytes) -> bytes:
+    if isinstance(key, bytes):
+        return _VERSION + b"," + _digest(key, content)
+    return _VERSION_OF_PAIRS + b"," + base64.b64encode(key.sign(content))
 
 
 def verify(

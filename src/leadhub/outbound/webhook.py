@@ -11,6 +11,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
@@ -49,6 +50,8 @@ _KEEPALIVE_SECONDS = 4
 """Shorter than the five seconds that many servers grant: a POST on a connection that is just closing would be lost."""
 _DNS_SECONDS = 10
 """Look-ups of one name are shared for so long; one that hangs then holds one thread, not one a delivery."""
+_URLS = 1_024
+"""Most URLs whose inspection is remembered: it takes a twentieth of an attempt's time."""
 _SECRETIVE = ("auth", "cookie", "key", "secret", "session", "signature", "token")
 
 
@@ -62,8 +65,10 @@ class Outgoing:
     at: datetime
     """Of this attempt."""
     body: bytes
-    keys: Sequence[bytes]
+    keys: Sequence[signature.SigningKey]
     """Current first."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of the endpoint's owner."""
     attempt: int
     sequence: int | None
 
@@ -111,6 +116,7 @@ class WebhookSender:
     ) -> None:
         self.total_seconds = total_seconds
         self._allowed_networks = tuple(allowed_networks)
+        self._inspect = lru_cache(_URLS)(inspect)
         self._connect_seconds = connect_seconds
         self._lookup = lookup
         self._tls = tls or ssl.create_default_context()
@@ -155,6 +161,10 @@ class WebhookSender:
 
     async def send(self, outgoing: Outgoing) -> AttemptResult:
         """Make one attempt and return what happened; nothing that the network does raises."""
+        return await self.post(outgoing.url, outgoing.body, _headers(outgoing), total_seconds=self.total_seconds)
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, total_seconds: float) -> AttemptResult:
+        """Post a body to an address that may be reached, and return what happened."""
         clock = asyncio.get_running_loop().time
         started = clock()
         exchange = _Exchange()
@@ -162,8 +172,8 @@ class WebhookSender:
         failure = None
         try:
             # One deadline over all of it: a read timeout starts anew with every byte that drips in.
-            async with asyncio.timeout(self.total_seconds):
-                await self._post(outgoing, exchange)
+            async with asyncio.timeout(total_seconds):
+                await self._post(url, body, headers, exchange)
         except InvalidInput:
             failure = Failure.BLOCKED_URL
         # RuntimeError is how uvloop reports some errors of sockets.
@@ -181,13 +191,13 @@ class WebhookSender:
             duration_ms=round((clock() - started) * 1000),
         )
 
-    async def _post(self, outgoing: Outgoing, exchange: _Exchange) -> None:
-        target = inspect(outgoing.url, self._allowed_networks)
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], exchange: _Exchange) -> None:
+        target = self._inspect(url, self._allowed_networks)
         session = self._listed if target.must_be_listed else self._public
-        url = URL(outgoing.url, encoded=True)
-        if (url.raw_host or "").lower() != target.host:
+        parsed = URL(url, encoded=True)
+        if (parsed.raw_host or "").lower() != target.host:
             raise InvalidInput("two readings of one URL")
-        async with session.post(url, data=outgoing.body, headers=_headers(outgoing), allow_redirects=False) as response:
+        async with session.post(parsed, data=body, headers=headers, allow_redirects=False) as response:
             exchange.retry_after = response.headers.get("Retry-After")
             exchange.location = response.headers.get("Location")
             exchange.headers = _redacted(response.headers.items())
@@ -208,7 +218,7 @@ async def _read(response: aiohttp.ClientResponse, body: bytearray) -> None:
 
 def _headers(outgoing: Outgoing) -> dict[str, str]:
     timestamp = int(outgoing.at.timestamp())
-    headers = {
+    headers = dict(outgoing.headers) | {
         "User-Agent": USER_AGENT,
         "Content-Type": "application/json",
         "Accept": "*/*",

@@ -6,10 +6,12 @@ Hints make it quick, a poll every second makes it certain.
 """
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -20,10 +22,13 @@ from leadhub.domain.attempt import AttemptResult, Failure, classify
 from leadhub.domain.delivery import Decision, Delivered, decide
 from leadhub.domain.errors import InvalidInput
 from leadhub.domain.ids import AttemptId, EndpointId
-from leadhub.domain.signature import parse_secret
+from leadhub.domain.signature import SigningKey, parse_signing_key
+from leadhub.domain.subscription import Extras, matches, read_filter, thin
 from leadhub.outbound import queue
+from leadhub.outbound.authorization import Authorizer, NoToken
 from leadhub.outbound.queue import Wakeup
 from leadhub.outbound.webhook import Outgoing, WebhookSender
+from leadhub.pipeline.announcing import warn_and_disable
 from leadhub.pipeline.reaping import reap
 from leadhub.pipeline.recording import Recorder, finish
 from leadhub.store import lanes
@@ -41,6 +46,9 @@ _LEASE_MARGIN = timedelta(seconds=15)
 """A lease outlasts an attempt's deadline by this: the time to claim and to record."""
 _OUTAGE_SECONDS = 1.0
 _DRAIN_SECONDS = 10.0
+_KEYS = 1_024
+"""Most signing keys, headers and filters that stay open in memory."""
+_NO_EXTRAS = Extras()
 
 
 class Deliverer:
@@ -72,6 +80,10 @@ class Deliverer:
         """
         self._engine = engine
         self._vault = vault
+        self._key = lru_cache(_KEYS)(self._open_key)
+        self._extras = lru_cache(_KEYS)(self._open_extras)
+        self._filter = lru_cache(_KEYS)(read_filter)
+        self._authorizer = Authorizer(sender)
         self._sender = sender
         self._wakeup = wakeup
         self._slots = slots
@@ -82,8 +94,10 @@ class Deliverer:
         self._work = asyncio.Event()
         self._is_more = False
         self._busy: Counter[EndpointId] = Counter()
+        self._again = 0
+        """Of these in flight, how many are retries and replays."""
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._recorder = Recorder(engine, clock=clock, on_recorded=self._claim_what_was_left)
+        self._recorder = Recorder(engine, clock=clock, new_id=new_id, on_recorded=self._claim_what_was_left)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set, then finish and record what is in flight."""
@@ -119,6 +133,7 @@ class Deliverer:
     async def _claim(self, stop: asyncio.Event) -> Sequence[Claimed]:
         """Lease as much as there are slots free; while PostgreSQL is away, nothing."""
         free = self._slots - self._busy.total()
+        self._is_more = True  # until the answer is there, whatever is recorded may have made room
         if stop.is_set() or free <= 0:
             return []
         try:
@@ -146,12 +161,14 @@ class Deliverer:
                     now=now,
                     attempt_ids=[AttemptId(self._new_id()) for _ in range(free)],
                     busy=self._busy,
+                    again=max(0, self._slots // 2 - self._again),
                     lease_until=now + self._lease_length,
                 )
 
     def _start(self, group: asyncio.TaskGroup, claimed: Claimed) -> None:
         task = group.create_task(self._attempt(claimed))
         self._busy[claimed.lease.endpoint_id] += 1
+        self._again += claimed.lease.is_again
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
@@ -160,48 +177,71 @@ class Deliverer:
         lease = claimed.lease
         result = await self._send(claimed)
         self._busy -= Counter([lease.endpoint_id])  # which forgets it at zero
+        self._again -= lease.is_again
         now = self._clock()
         decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter())
-        self._recorder.put(finish(lease, result, decision, endpoint_version=claimed.endpoint_version, now=now))
+        self._recorder.put(finish(lease, result, decision, claimed=claimed, now=now))
         _tell(claimed, result, decision, now=now)
 
     async def _send(self, claimed: Claimed) -> AttemptResult:
         if claimed.body is None:
             return AttemptResult(failure=Failure.ERASED)
+        if claimed.filter and not matches(self._filter(claimed.filter), json.loads(claimed.body)):
+            return AttemptResult(failure=Failure.FILTERED)
         try:
-            return await self._sender.send(
+            extras = self._extras(claimed.lease.endpoint_id, claimed.extras) if claimed.extras else _NO_EXTRAS
+            result = await self._sender.send(
                 Outgoing(
                     url=claimed.url,
                     message_id=str(claimed.event_id),
                     at=self._clock(),
-                    body=claimed.body,
+                    body=thin(claimed.body) if claimed.payload == "thin" else claimed.body,
                     keys=self._keys(claimed),
+                    headers=await self._headers(extras),
                     attempt=claimed.lease.number,
                     sequence=claimed.sequence,
                 )
             )
         except _NoKey:
             return AttemptResult(failure=Failure.NO_KEY)
+        except NoToken:
+            return AttemptResult(failure=Failure.NO_TOKEN)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one delivery must not end the others
             _log.error("delivery.fault", delivery_id=str(claimed.lease.delivery_id), error_class=type(error).__name__)
             return AttemptResult(failure=Failure.INTERNAL)
+        if result.status == 401 and extras.authorization is not None:
+            self._authorizer.forget(extras.authorization)
+        return result
 
-    def _keys(self, claimed: Claimed) -> list[bytes]:
+    async def _headers(self, extras: Extras) -> Mapping[str, str]:
+        """Return what the endpoint's owner wants to see in a request."""
+        if extras.authorization is None:
+            return extras.headers
+        return {**extras.headers, "Authorization": await self._authorizer.header(extras.authorization)}
+
+    def _keys(self, claimed: Claimed) -> list[SigningKey]:
         try:
-            keys = [
-                parse_secret(self._vault.open(sealed, context=f"endpoint_secret:{secret_id}").decode())
-                for secret_id, sealed in claimed.secrets
-            ]
+            keys = [self._key(secret_id, sealed) for secret_id, sealed in claimed.secrets]
         except (VaultError, InvalidInput, UnicodeDecodeError) as error:
             raise _NoKey from error
         if not keys:
             raise _NoKey
         return keys
 
+    def _open_key(self, secret_id: UUID, sealed: bytes) -> SigningKey:
+        return parse_signing_key(self._vault.open(sealed, context=f"endpoint_secret:{secret_id}").decode())
+
+    def _open_extras(self, endpoint_id: EndpointId, sealed: bytes) -> Extras:
+        try:
+            return Extras.model_validate_json(self._vault.open(sealed, context=f"endpoint:{endpoint_id}"))
+        except VaultError as error:
+            raise _NoKey from error
+
     async def _reap_for_ever(self) -> None:
         while True:
             try:
                 await reap(self._engine, now=self._clock(), jitter=self._jitter)
+                await warn_and_disable(self._engine, now=self._clock(), new_id=self._new_id)
             except Exception as error:
                 if not _passes(error):
                     raise
@@ -209,7 +249,7 @@ class Deliverer:
 
 
 class _NoKey(Exception):
-    """An endpoint without a secret that opens."""
+    """An endpoint without a secret that opens, or with headers that do not."""
 
 
 def _tell(claimed: Claimed, result: AttemptResult, decision: Decision, *, now: datetime) -> None:

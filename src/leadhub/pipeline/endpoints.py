@@ -1,19 +1,30 @@
 """Subscribe URLs, change, pause and resume them, and turn their signing secrets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.errors import InvalidInput
 from leadhub.domain.events import EVENT_TYPES
 from leadhub.domain.ids import EndpointId, Entropy, uuid7
-from leadhub.domain.signature import format_secret
+from leadhub.domain.signature import format_private_key, format_public_key, format_secret, parse_signing_key
+from leadhub.domain.subscription import (
+    BasicAuth,
+    ClientCredentials,
+    Condition,
+    Extras,
+    Payload,
+    SignatureKind,
+    check_headers,
+    write_filter,
+)
 from leadhub.outbound.guard import check_url
 from leadhub.store import endpoints
-from leadhub.store.endpoints import Endpoint, SealedSecret
+from leadhub.store.endpoints import Endpoint, Limits, SealedSecret
 from leadhub.store.engine import Sessions
 from leadhub.store.idempotency import Repeatable, once
 from leadhub.store.vault import Vault
@@ -37,6 +48,25 @@ class CreatedEndpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What an owner may ask for beyond the URL; None leaves a part as it is."""
+
+    payload: Payload | None = None
+    filter: Sequence[Condition] | None = None
+    """Empty: every event of the types."""
+    headers: Mapping[str, str] | None = None
+    """All of them; empty: none."""
+    authorization: BasicAuth | ClientCredentials | None = None
+    drops_authorization: bool = False
+    cap: int | None = None
+    per_minute: int | None = None
+    """0: no limit."""
+
+
+_AS_IT_IS = Options()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointChanges:
     """What to change; None leaves a part as it is."""
 
@@ -44,11 +74,15 @@ class EndpointChanges:
     description: str | None = None
     event_types: Sequence[str] | None = None
     include_test: bool | None = None
+    options: Options = _AS_IT_IS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealedSecret:
-    """A signing secret in clear, and until when it signs; None means until it is rotated."""
+    """What a receiver verifies with, and until when it signs; None means until it is rotated.
+
+    Of a pair only the public half is shown: nobody but us needs the other.
+    """
 
     secret: str
     created_at: datetime
@@ -63,6 +97,8 @@ async def create_endpoint(
     description: str = "",
     event_types: Sequence[str] = (),
     include_test: bool = False,
+    options: Options = _AS_IT_IS,
+    signature: SignatureKind = "v1",
     lane_cap: int,
     allowed_networks: Networks,
     now: datetime,
@@ -72,10 +108,11 @@ async def create_endpoint(
     """Subscribe a URL to events that happen from now on.
 
     Raises:
-        InvalidInput: a URL that deliveries must not reach, or an unknown event type.
+        InvalidInput: a URL that deliveries must not reach, an unknown event type, or headers that are ours to set.
     """
     _check_types(event_types)
     check_url(url, allowed_networks)
+    _check_options(options, allowed_networks)
     endpoint = Endpoint(
         id=EndpointId(uuid7(now, entropy(10))),
         url=url,
@@ -88,10 +125,13 @@ async def create_endpoint(
         created_at=now,
         updated_at=now,
     )
+    endpoint = _with_options(endpoint, options, vault)
 
     async def insert() -> CreatedEndpoint:
-        await endpoints.insert_endpoint(session, endpoint, lane_cap=lane_cap)
-        secret = await _add_secret(session, vault, endpoint.id, now=now, entropy=entropy)
+        await endpoints.insert_endpoint(
+            session, endpoint, lane_cap=options.cap or lane_cap, per_minute=options.per_minute or None
+        )
+        secret = await _add_secret(session, vault, endpoint.id, kind=signature, now=now, entropy=entropy)
         return CreatedEndpoint(endpoint=endpoint, secret=secret)
 
     async with sessions.begin() as session:
@@ -100,6 +140,7 @@ async def create_endpoint(
 
 async def update_endpoint(
     sessions: Sessions,
+    vault: Vault,
     endpoint_id: EndpointId,
     changes: EndpointChanges,
     *,
@@ -113,15 +154,17 @@ async def update_endpoint(
 
     Raises:
         NotFound, PreconditionFailed: see `store.endpoints.lock_endpoint`.
-        InvalidInput: a URL that deliveries must not reach, or an unknown event type.
+        InvalidInput: a URL that deliveries must not reach, an unknown event type, or headers that are ours to set.
     """
+    _check_options(changes.options, allowed_networks)
     _check_types(changes.event_types or ())
     if changes.url is not None:
         check_url(changes.url, allowed_networks)
     async with sessions.begin() as session:
         endpoint = await endpoints.lock_endpoint(session, endpoint_id, expected_version=expected_version)
-        changed = _next(_with(endpoint, changes), now)
-        if changed.url != endpoint.url and endpoint.state in {"gone", "misconfigured"}:
+        changed = _with_options(_next(_with(endpoint, changes), now), changes.options, vault)
+        await _limit(session, endpoint_id, changes.options)
+        if changed.url != endpoint.url and endpoint.state in {"gone", "misconfigured", "disabled"}:
             return await _resume(session, changed)
         await endpoints.save_endpoint(session, changed)
         return changed
@@ -172,11 +215,13 @@ async def rotate_secret(
     vault: Vault,
     endpoint_id: EndpointId,
     *,
+    overlap: timedelta = OVERLAP,
+    signature: SignatureKind | None = None,
     now: datetime,
     entropy: Entropy,
     repeatable: Repeatable | None = None,
 ) -> RevealedSecret:
-    """Sign with a new secret, and for `OVERLAP` with the old one too.
+    """Sign with a new secret, for a while with the old one too; of the same kind, unless another is asked for.
 
     Raises:
         NotFound: there is no such endpoint.
@@ -184,8 +229,9 @@ async def rotate_secret(
 
     async def rotate() -> RevealedSecret:
         await endpoints.lock_endpoint(session, endpoint_id)
-        await endpoints.retire_secrets(session, endpoint_id, now=now, until=now + OVERLAP, at_most=_MOST_RETIRING)
-        secret = await _add_secret(session, vault, endpoint_id, now=now, entropy=entropy)
+        kind = signature or await _current_kind(session, vault, endpoint_id, now=now)
+        await endpoints.retire_secrets(session, endpoint_id, now=now, until=now + overlap, at_most=_MOST_RETIRING)
+        secret = await _add_secret(session, vault, endpoint_id, kind=kind, now=now, entropy=entropy)
         return RevealedSecret(secret=secret, created_at=now, valid_until=None)
 
     async with sessions.begin() as session:
@@ -205,7 +251,7 @@ async def reveal_secrets(
         sealed = await endpoints.secrets_of(session, endpoint_id, now=now)
     return [
         RevealedSecret(
-            secret=vault.open(one.sealed, context=_context(one)).decode(),
+            secret=_shown(vault.open(one.sealed, context=_context(one)).decode()),
             created_at=one.created_at,
             valid_until=one.valid_until,
         )
@@ -221,13 +267,41 @@ async def _resume(session: AsyncSession, endpoint: Endpoint) -> Endpoint:
 
 
 async def _add_secret(
-    session: AsyncSession, vault: Vault, endpoint_id: EndpointId, *, now: datetime, entropy: Entropy
+    session: AsyncSession,
+    vault: Vault,
+    endpoint_id: EndpointId,
+    *,
+    kind: SignatureKind,
+    now: datetime,
+    entropy: Entropy,
 ) -> str:
-    secret = format_secret(entropy(SECRET_BYTES))
+    key = entropy(SECRET_BYTES)
+    secret = format_secret(key) if kind == "v1" else format_private_key(Ed25519PrivateKey.from_private_bytes(key))
     note = SealedSecret(id=uuid7(now, entropy(10)), sealed=b"", created_at=now, valid_until=None)
     sealed = vault.seal(secret.encode(), context=_context(note))
     await endpoints.insert_secret(session, endpoint_id, replace(note, sealed=sealed))
-    return secret
+    return _shown(secret)
+
+
+def _shown(secret: str) -> str:
+    key = parse_signing_key(secret)
+    return secret if isinstance(key, bytes) else format_public_key(key)
+
+
+async def _current_kind(
+    session: AsyncSession, vault: Vault, endpoint_id: EndpointId, *, now: datetime
+) -> SignatureKind:
+    newest = (await endpoints.secrets_of(session, endpoint_id, now=now))[:1]
+    is_pair = any(vault.open(one.sealed, context=_context(one)).startswith(b"whsk_") for one in newest)
+    return "v1a" if is_pair else "v1"
+
+
+async def _limit(session: AsyncSession, endpoint_id: EndpointId, options: Options) -> None:
+    if options.cap is None and options.per_minute is None:
+        return
+    before = await endpoints.limits_of(session, endpoint_id)
+    per_minute = before.per_minute if options.per_minute is None else options.per_minute or None
+    await endpoints.save_limits(session, endpoint_id, Limits(cap=options.cap or before.cap, per_minute=per_minute))
 
 
 def _context(secret: SealedSecret) -> str:
@@ -246,6 +320,36 @@ def _with(endpoint: Endpoint, changes: EndpointChanges) -> Endpoint:
         event_types=endpoint.event_types if changes.event_types is None else tuple(changes.event_types),
         include_test=endpoint.include_test if changes.include_test is None else changes.include_test,
     )
+
+
+def _with_options(endpoint: Endpoint, options: Options, vault: Vault) -> Endpoint:
+    """Return an endpoint with what its owner asks for; headers and authorization are sealed."""
+    if options.payload is not None:
+        endpoint = replace(endpoint, payload=options.payload)
+    if options.filter is not None:
+        endpoint = replace(endpoint, filter=write_filter(options.filter) if options.filter else None)
+    if options.headers is None and options.authorization is None and not options.drops_authorization:
+        return endpoint
+    context = f"endpoint:{endpoint.id}"
+    before = Extras.model_validate_json(vault.open(endpoint.extras, context=context)) if endpoint.extras else Extras()
+    authorization = None if options.drops_authorization else options.authorization or before.authorization
+    headers = before.headers if options.headers is None else dict(options.headers)
+    extras = Extras(headers=headers, authorization=authorization)
+    return replace(
+        endpoint,
+        extras=None if extras == Extras() else vault.seal(extras.model_dump_json().encode(), context=context),
+        header_names=tuple(sorted(headers)),
+        authorization=authorization.kind if authorization else None,
+    )
+
+
+def _check_options(options: Options, allowed_networks: Networks) -> None:
+    check_headers(options.headers or {})
+    if isinstance(options.authorization, ClientCredentials):
+        try:
+            check_url(options.authorization.token_url, allowed_networks)
+        except InvalidInput as error:
+            raise InvalidInput.at("#/authorization/token_url", str(error)) from None
 
 
 def _check_types(event_types: Sequence[str]) -> None:

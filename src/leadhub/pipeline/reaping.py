@@ -30,7 +30,7 @@ async def reap(engine: AsyncEngine, *, now: datetime, jitter: Callable[[], float
             for lease in expired
         ]
         if returned:
-            await deliveries.complete(connection, returned, now=now)
+            await deliveries.complete(connection, returned)
     async with connect(engine) as connection:
         await deliveries.hold_stragglers(connection)
         oldest = await lanes.oldest_due(connection, now=now)

@@ -15,11 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
 from leadhub.domain.attempt import AttemptResult, classify, explain
-from leadhub.domain.delivery import Dead, Decision, Delivered, Held, Retry
-from leadhub.store import deliveries
-from leadhub.store.deliveries import Finished
-from leadhub.store.driver import connect, transaction
-from leadhub.store.lanes import Lease
+from leadhub.domain.delivery import Dead, Decision, Delivered, EndpointState, Held, Retry, Skipped
+from leadhub.domain.ids import DeliveryId
+from leadhub.domain.lane import Sign, after
+from leadhub.pipeline.announcing import NewId, announce
+from leadhub.store import deliveries, lanes
+from leadhub.store.deliveries import Finished, SwitchOff
+from leadhub.store.driver import Connection, connect, transaction
+from leadhub.store.lanes import Claimed, Lease
 from leadhub.store.outage import driver_error, is_contention, is_outage
 
 _log = telemetry.get_logger("deliver")
@@ -29,9 +32,9 @@ _LONGEST_PAUSE_SECONDS = 5.0
 
 
 def finish(
-    lease: Lease, result: AttemptResult, decision: Decision, *, endpoint_version: int | None = None, now: datetime
+    lease: Lease, result: AttemptResult, decision: Decision, *, claimed: Claimed | None = None, now: datetime
 ) -> Finished:
-    """Return what is to be written of a finished attempt."""
+    """Return what is to be written of a finished attempt; without `claimed` it says nothing of its endpoint."""
     note = Finished(
         lease=lease,
         state="pending",
@@ -43,28 +46,87 @@ def finish(
         duration_ms=result.duration_ms,
         response_headers=result.headers,
         response_body=result.body,
-        endpoint_version=endpoint_version,
+        sign=_sign(claimed, result, decision) if claimed else None,
     )
     match decision:
         case Delivered():
             return replace(note, state="delivered")
-        case Retry(due_at=due_at, is_counted=is_counted, lane_blocked_until=until):
-            return replace(note, due_at=due_at, is_counted=is_counted, lane_blocked_until=until)
-        case Dead(endpoint_state=state, lane_blocked_until=until):
-            return replace(note, state="dead", endpoint_state=state, lane_blocked_until=until)
+        case Retry(due_at=due_at, is_counted=is_counted):
+            return replace(note, due_at=due_at, is_counted=is_counted)
+        case Dead(endpoint_state=state):
+            return replace(note, state="dead", switch_off=_switch_off(claimed, state, note.because))
+        case Skipped():
+            return replace(note, state="cancelled")
         case Held(endpoint_state=state):
-            return replace(note, is_counted=False, endpoint_state=state)
+            return replace(note, is_counted=False, switch_off=_switch_off(claimed, state, note.because))
         case _:
             assert_never(decision)
+
+
+def _switch_off(claimed: Claimed | None, state: EndpointState | None, because: str) -> SwitchOff | None:
+    if claimed is None or state is None:
+        return None
+    return SwitchOff(claimed.lease.endpoint_id, version=claimed.endpoint_version, state=state.value, because=because)
+
+
+def _sign(claimed: Claimed, result: AttemptResult, decision: Decision) -> Sign | None:
+    """Return what an attempt says of its endpoint; a success where all is well says nothing new."""
+    if claimed.lane_is_well and isinstance(decision, Delivered):
+        return None
+    floor = decision.lane_blocked_until if isinstance(decision, Retry | Dead) else None
+    return Sign(outcome=classify(result), duration_ms=result.duration_ms, openings=claimed.lane_openings, floor=floor)
+
+
+async def record(connection: Connection, batch: Sequence[Finished], *, now: datetime, new_id: NewId) -> set[DeliveryId]:
+    """Write what became of deliveries, and what that means for their endpoints; return those that were still ours.
+
+    Needs a transaction unless all are plain. Locks are taken in the order endpoint, delivery, lane.
+    """
+    asked = {one.lease.endpoint_id: one.switch_off for one in batch if one.switch_off}
+    switched = await deliveries.switch_off(connection, asked.values(), now=now) if asked else []
+    if switched:
+        await announce(connection, switched, now=now, new_id=new_id)
+    ours = await deliveries.complete(connection, batch)
+    if switched:
+        await deliveries.hold(connection, switched)
+    await _learn(connection, [one for one in batch if one.lease.delivery_id in ours], now=now)
+    return ours
+
+
+async def _learn(connection: Connection, finished: Sequence[Finished], *, now: datetime) -> None:
+    """Have the lanes know what attempts say of their endpoints, in the order in which they ended."""
+    news = [one for one in finished if one.sign is not None]
+    if not news:
+        return
+    before = await lanes.lock_health(connection, {one.lease.endpoint_id for one in news})
+    healths = dict(before)
+    for one in news:
+        health = healths.get(one.lease.endpoint_id)
+        if health is not None and one.sign is not None:
+            healths[one.lease.endpoint_id] = after(health, one.sign, now=now)
+    changed = {endpoint_id: health for endpoint_id, health in healths.items() if health != before[endpoint_id]}
+    if changed:
+        await lanes.save_health(connection, changed)
+    for endpoint_id, health in changed.items():
+        if health.openings > before[endpoint_id].openings:
+            _log.warning("endpoint.circuit_opened", endpoint_id=str(endpoint_id), count=health.openings)
 
 
 class Recorder:
     """Writes finished attempts in batches, in the background."""
 
-    def __init__(self, engine: AsyncEngine, *, clock: Callable[[], datetime], on_recorded: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        clock: Callable[[], datetime],
+        new_id: NewId,
+        on_recorded: Callable[[], None],
+    ) -> None:
         """Build it; `on_recorded` is called after each commit, when lanes have room again."""
         self._engine = engine
         self._clock = clock
+        self._new_id = new_id
         self._on_recorded = on_recorded
         self._waiting: deque[Finished] = deque()
         self._arrived = asyncio.Event()
@@ -128,7 +190,7 @@ class Recorder:
     async def _commit(self, batch: Sequence[Finished]) -> None:
         lend = connect if all(one.is_plain for one in batch) else transaction
         async with lend(self._engine) as connection:
-            ours = await deliveries.complete(connection, batch, now=self._clock())
+            ours = await record(connection, batch, now=self._clock(), new_id=self._new_id)
         for one in batch:
             if one.lease.delivery_id not in ours:
                 _log.warning("delivery.lease_lost", delivery_id=str(one.lease.delivery_id), outcome=one.outcome)

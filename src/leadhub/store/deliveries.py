@@ -5,7 +5,7 @@ ids. Whoever writes `held` holds a lock on the endpoint: that is why nothing sta
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,8 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.errors import Conflict, NotFound
 from leadhub.domain.ids import AttemptId, DeliveryId, EndpointId
+from leadhub.domain.lane import Sign
 from leadhub.store.driver import Connection
 from leadhub.store.lanes import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOff:
+    """Asks to take an endpoint out of service, if it is still at this version and in service."""
+
+    endpoint_id: EndpointId
+    version: int | None
+    state: str
+    because: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +35,7 @@ class Finished:
 
     lease: Lease
     state: str
-    """pending, delivered or dead; a held one is pending until its endpoint's state is written."""
+    """pending, delivered, dead or cancelled; a held one is pending until its endpoint's state is written."""
     due_at: datetime | None = None
     """None leaves it: it keeps its place in the order."""
     is_counted: bool = True
@@ -36,16 +47,39 @@ class Finished:
     duration_ms: int | None = None
     response_headers: Mapping[str, str] | None = None
     response_body: bytes | None = None
-    lane_blocked_until: datetime | None = None
-    endpoint_state: str | None = None
-    """Switches the endpoint off, for `because`, if it is still at `endpoint_version`."""
-    endpoint_version: int | None = None
+    sign: Sign | None = None
+    """What the attempt says of its endpoint, if that is news."""
+    switch_off: SwitchOff | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether it changes nothing but its delivery and its attempt."""
-        return self.lane_blocked_until is None and self.endpoint_state is None
+        return self.sign is None and self.switch_off is None
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchedOff:
+    """An endpoint that was just taken out of service."""
+
+    endpoint_id: EndpointId
+    url: str
+    state: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveEndpoint:
+    """What is needed of an endpoint in service to switch it off."""
+
+    url: str
+    version: int
+
+
+# Who switches off tells all subscribers of it, whose endpoints an append locks: one at a time, or two of them could
+# wait for each other.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('leadhub endpoint switch'))"
+
+_LOCK_ACTIVE = "SELECT url, version FROM endpoint WHERE id = $1 AND state = 'active' FOR UPDATE"
 
 _SWITCH_OFF = """
 WITH asked AS (
@@ -60,7 +94,7 @@ UPDATE endpoint AS p
    SET state = asked.state, state_because = asked.because, version = p.version + 1, updated_at = $1
   FROM asked JOIN locked USING (id)
  WHERE p.id = asked.id
-RETURNING p.id
+RETURNING p.id, p.url, p.state, p.state_because
 """
 
 _COMPLETE = """
@@ -77,8 +111,8 @@ WITH finished AS (
 ), completed AS (
     UPDATE delivery AS d
        SET state = f.state, due_at = coalesce(f.due_at, d.due_at), attempts = d.attempts - f.uncounted,
-           outcome = f.outcome, lease_token = NULL, lease_until = NULL,
-           finished_at = CASE WHEN f.state IN ('delivered', 'dead') THEN f.finished_at END
+           is_again = true, outcome = f.outcome, lease_token = NULL, lease_until = NULL,
+           finished_at = CASE WHEN f.state <> 'pending' THEN f.finished_at END
       FROM finished AS f JOIN locked USING (id)
      WHERE d.id = f.id
  RETURNING d.id
@@ -93,17 +127,6 @@ SELECT id FROM completed
 """
 
 _HOLD = "UPDATE delivery SET state = 'held' WHERE state = 'pending' AND endpoint_id = ANY ($1::uuid[])"
-
-_BLOCK_LANES = """
-WITH asked AS (
-    SELECT * FROM unnest($1::uuid[], $2::timestamptz[]) AS a (endpoint_id, until)
-), locked AS (
-    SELECT l.endpoint_id FROM lane AS l JOIN asked USING (endpoint_id) ORDER BY l.endpoint_id FOR UPDATE OF l
-)
-UPDATE lane AS l SET blocked_until = greatest(l.blocked_until, asked.until)
-  FROM asked JOIN locked USING (endpoint_id)
- WHERE l.endpoint_id = asked.endpoint_id
-"""
 
 _EXPIRED = """
 SELECT id, lease_token, endpoint_id, attempts FROM delivery
@@ -128,39 +151,47 @@ SELECT p.state FROM delivery AS d JOIN endpoint AS p ON p.id = d.endpoint_id WHE
 """)
 
 _RESEND = text("""
-UPDATE delivery SET state = :state, due_at = :now, attempts = 0, finished_at = NULL
+UPDATE delivery SET state = :state, due_at = :now, attempts = 0, is_again = false, finished_at = NULL
  WHERE id = :id AND state <> 'leased'
 RETURNING id
 """)
 
 
-async def complete(connection: Connection, finished: Sequence[Finished], *, now: datetime) -> set[DeliveryId]:
-    """Record what became of leased deliveries; return those that were still ours.
+async def complete(connection: Connection, finished: Sequence[Finished]) -> set[DeliveryId]:
+    """Record what became of leased deliveries, in one statement; return those that were still ours.
 
-    A lease that ran out meanwhile was given to somebody else: its row and its attempt stay as they are. At most four
-    statements, however many; one, which needs no transaction, where `is_plain` holds for all.
+    A lease that ran out meanwhile was given to somebody else: its row and its attempt stay as they are.
     """
-    switched = await _switch_off(connection, finished, now=now)
-    completed = await connection.fetch(_COMPLETE, *_columns(finished))
-    if switched:
-        await connection.execute(_HOLD, switched)
-    await _block_lanes(connection, finished)
-    return {DeliveryId(row["id"]) for row in completed}
+    return {DeliveryId(row["id"]) for row in await connection.fetch(_COMPLETE, *_columns(finished))}
 
 
-async def _switch_off(connection: Connection, finished: Sequence[Finished], *, now: datetime) -> list[EndpointId]:
-    asked = {one.lease.endpoint_id: one for one in finished if one.endpoint_state}
-    if not asked:
-        return []
+async def lock_active(connection: Connection, endpoint_id: EndpointId) -> ActiveEndpoint | None:
+    """Return an endpoint in service, to be switched off or told of in this transaction; None if it is not."""
+    await connection.execute(_ONE_AT_A_TIME)
+    row = await connection.fetchrow(_LOCK_ACTIVE, endpoint_id)
+    return ActiveEndpoint(url=row["url"], version=row["version"]) if row else None
+
+
+async def switch_off(connection: Connection, asked: Collection[SwitchOff], *, now: datetime) -> list[SwitchedOff]:
+    """Take endpoints out of service; return those that were, which `hold` is to follow up."""
+    await connection.execute(_ONE_AT_A_TIME)
     switched = await connection.fetch(
         _SWITCH_OFF,
         now,
-        list(asked),
-        [one.endpoint_version for one in asked.values()],
-        [one.endpoint_state for one in asked.values()],
-        [one.because for one in asked.values()],
+        [one.endpoint_id for one in asked],
+        [one.version for one in asked],
+        [one.state for one in asked],
+        [one.because for one in asked],
     )
-    return [row["id"] for row in switched]
+    return [
+        SwitchedOff(endpoint_id=EndpointId(row["id"]), url=row["url"], state=row["state"], because=row["state_because"])
+        for row in switched
+    ]
+
+
+async def hold(connection: Connection, switched: Sequence[SwitchedOff]) -> None:
+    """Keep what waits for endpoints that were just switched off."""
+    await connection.execute(_HOLD, [one.endpoint_id for one in switched])
 
 
 def _columns(finished: Sequence[Finished]) -> list[list[object]]:
@@ -179,16 +210,6 @@ def _columns(finished: Sequence[Finished]) -> list[list[object]]:
         [json.dumps(dict(one.response_headers)) if one.response_headers else None for one in finished],
         [one.response_body for one in finished],
     ]
-
-
-async def _block_lanes(connection: Connection, finished: Sequence[Finished]) -> None:
-    untils: dict[EndpointId, datetime] = {}
-    for one in finished:
-        if one.lane_blocked_until is not None:
-            endpoint_id = one.lease.endpoint_id
-            untils[endpoint_id] = max(one.lane_blocked_until, untils.get(endpoint_id, one.lane_blocked_until))
-    if untils:
-        await connection.execute(_BLOCK_LANES, list(untils), list(untils.values()))
 
 
 async def lock_expired(connection: Connection, *, now: datetime, limit: int) -> list[Lease]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
@@ -10,10 +11,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.errors import NotFound, PreconditionFailed
 from leadhub.domain.ids import EndpointId
+from leadhub.domain.subscription import Payload
 from leadhub.store import tables
 from leadhub.store.tables import Delivery, EndpointSecret, Lane
 
 _NEWEST = (EndpointSecret.created_at.desc(), EndpointSecret.id.desc())
+
+
+_WELL = {
+    "blocked_until": None,
+    "clean": 0,
+    "failures": 0,
+    "window_from": None,
+    "window_attempts": 0,
+    "window_failures": 0,
+    "openings": 0,
+    "failing_since": None,
+    "failing_attempts": 0,
+    "warnings": 0,
+}
+"""The health of a lane that nothing is held against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +41,22 @@ class Endpoint:
     url: str
     description: str
     event_types: tuple[str, ...]
-    """Empty: all types."""
+    """Empty: all that happens to leads."""
     include_test: bool
     state: str
-    """active, paused by a person, or switched off by deliveries: gone, misconfigured."""
+    """active, paused by a person, or switched off: gone, misconfigured, disabled."""
     state_because: str | None
     version: int
     created_at: datetime
     updated_at: datetime
+    payload: Payload = "full"
+    filter: str | None = None
+    """Conditions, as `domain.subscription` writes them."""
+    extras: bytes | None = None
+    """Headers and authorization, sealed under `endpoint:{id}`."""
+    header_names: tuple[str, ...] = ()
+    authorization: str | None = None
+    """Its kind only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +69,9 @@ class SealedSecret:
     valid_until: datetime | None
 
 
-async def insert_endpoint(session: AsyncSession, endpoint: Endpoint, *, lane_cap: int) -> None:
+async def insert_endpoint(
+    session: AsyncSession, endpoint: Endpoint, *, lane_cap: int, per_minute: int | None = None
+) -> None:
     """Keep a new endpoint and give it its place in the scheduler."""
     row = tables.Endpoint(
         id=endpoint.id,
@@ -57,10 +84,24 @@ async def insert_endpoint(session: AsyncSession, endpoint: Endpoint, *, lane_cap
         version=endpoint.version,
         created_at=endpoint.created_at,
         updated_at=endpoint.updated_at,
+        payload=endpoint.payload,
+        filter=endpoint.filter,
+        extras=endpoint.extras,
+        header_names=list(endpoint.header_names),
+        authorization=endpoint.authorization,
     )
     session.add(row)
     await session.flush()
-    session.add(Lane(endpoint_id=endpoint.id, last_served_at=endpoint.created_at, blocked_until=None, cap=lane_cap))
+    session.add(
+        Lane(
+            endpoint_id=endpoint.id,
+            last_served_at=endpoint.created_at,
+            blocked_until=None,
+            cap=lane_cap,
+            width=lane_cap,
+            per_minute=per_minute,
+        )
+    )
     await session.flush()
 
 
@@ -153,7 +194,35 @@ async def save_endpoint(session: AsyncSession, endpoint: Endpoint) -> None:
     row.state_because = endpoint.state_because
     row.version = endpoint.version
     row.updated_at = endpoint.updated_at
+    row.payload = endpoint.payload
+    row.filter = endpoint.filter
+    row.extras = endpoint.extras
+    row.header_names = list(endpoint.header_names)
+    row.authorization = endpoint.authorization
     await session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may go to an endpoint."""
+
+    cap: int
+    """Most requests in flight."""
+    per_minute: int | None
+    """Most requests a minute."""
+
+
+async def limits_of(session: AsyncSession, endpoint_id: EndpointId) -> Limits:
+    """Return the limits of an endpoint that exists."""
+    lane = await session.get_one(Lane, endpoint_id)
+    return Limits(cap=lane.cap, per_minute=lane.per_minute)
+
+
+async def save_limits(session: AsyncSession, endpoint_id: EndpointId, limits: Limits) -> None:
+    """Write the limits of a locked endpoint; a wider one is reached step by step."""
+    narrower = func.least(Lane.width, limits.cap)
+    changed = {"cap": limits.cap, "per_minute": limits.per_minute, "width": narrower}
+    await session.execute(update(Lane).where(Lane.endpoint_id == endpoint_id).values(changed))
 
 
 async def hold(session: AsyncSession, endpoint_id: EndpointId) -> None:
@@ -162,12 +231,12 @@ async def hold(session: AsyncSession, endpoint_id: EndpointId) -> None:
 
 
 async def release(session: AsyncSession, endpoint_id: EndpointId) -> None:
-    """Let what was held for a locked endpoint go, oldest first, and unblock its lane.
+    """Let what was held for a locked endpoint go, oldest first, and forget what its lane learned.
 
     A due time that has passed stays: it is what keeps the order.
     """
     await _move(session, endpoint_id, ("held",), state="pending")
-    await session.execute(update(Lane).where(Lane.endpoint_id == endpoint_id).values(blocked_until=None))
+    await session.execute(update(Lane).where(Lane.endpoint_id == endpoint_id).values(width=Lane.cap, **_WELL))
 
 
 async def delete_endpoint(session: AsyncSession, endpoint_id: EndpointId, *, now: datetime) -> None:
@@ -208,4 +277,9 @@ def _endpoint(row: tables.Endpoint) -> Endpoint:
         version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        payload=cast("Payload", row.payload),
+        filter=row.filter,
+        extras=row.extras,
+        header_names=tuple(row.header_names),
+        authorization=row.authorization,
     )

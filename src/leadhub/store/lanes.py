@@ -8,7 +8,7 @@ anybody: lanes and rows that others hold are skipped.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,6 +16,8 @@ from uuid import UUID
 import asyncpg
 
 from leadhub.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, LeadId
+from leadhub.domain.lane import LaneHealth
+from leadhub.domain.subscription import Payload
 from leadhub.store.driver import Connection
 
 
@@ -28,6 +30,8 @@ class Lease:
     endpoint_id: EndpointId
     number: int
     """Of the attempt, from 1."""
+    is_again: bool = False
+    """Whether it is a retry or a replay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,15 @@ class Claimed:
     url: str
     endpoint_version: int
     """What the attempt says of the endpoint holds for this version of it only."""
+    payload: Payload
+    filter: str | None
+    """Conditions as stored."""
+    extras: bytes | None
+    """Headers and authorization, sealed under `endpoint:{id}`."""
+    lane_openings: int
+    """Of the lane's circuit; above 0 this attempt is the probe."""
+    lane_is_well: bool
+    """Whether a success is no news."""
     secrets: tuple[tuple[UUID, bytes], ...]
     """Id and sealed secret; the current one first."""
     event_id: EventId
@@ -69,16 +82,20 @@ class Look:
 
 
 # The count is of the past, but here it only keeps full lanes from standing at the front of the queue. The oldest due
-# is looked up for each lane: as EXISTS it may be planned as a join with everything that waits.
+# is looked up for each lane: as EXISTS it may be planned as a join with everything that waits. A lane whose circuit
+# was opened has room for the one probe.
 _LOOK = """
-SELECT l.endpoint_id, 4 * coalesce(ours.busy, 0) < $2 AND l.cap > (
+SELECT l.endpoint_id, 4 * coalesce(ours.busy, 0) < $2 AND CASE l.openings WHEN 0 THEN l.width ELSE 1 END > (
        SELECT count(*) FROM delivery AS d WHERE d.endpoint_id = l.endpoint_id AND d.state = 'leased') AS has_room
   FROM lane AS l
   LEFT JOIN unnest($3::uuid[], $4::integer[]) AS ours (endpoint_id, busy) USING (endpoint_id)
  WHERE (l.blocked_until IS NULL OR l.blocked_until <= $1)
    AND EXISTS (SELECT FROM endpoint AS p WHERE p.id = l.endpoint_id AND p.state = 'active')
-   AND (SELECT d.due_at <= $1 FROM delivery AS d
-         WHERE d.endpoint_id = l.endpoint_id AND d.state = 'pending' ORDER BY d.due_at LIMIT 1)
+   AND least(
+       (SELECT d.due_at FROM delivery AS d
+         WHERE d.endpoint_id = l.endpoint_id AND d.state = 'pending' AND NOT d.is_again ORDER BY d.due_at LIMIT 1),
+       (SELECT d.due_at FROM delivery AS d
+         WHERE d.endpoint_id = l.endpoint_id AND d.state = 'pending' AND d.is_again ORDER BY d.due_at LIMIT 1)) <= $1
  ORDER BY has_room DESC, l.last_served_at, l.endpoint_id
  LIMIT $2
 """
@@ -93,12 +110,18 @@ SELECT endpoint_id, set_config('synchronous_commit', 'off', true)
 """
 
 # Every lane gets its first delivery before any gets its second, and none more than a quarter of the slots that are
-# still free then: however many hang, some slots stay for the others. Lanes that yield nothing are stamped too, else
-# they would be first again. The id of the attempt is the lease's token.
+# still free then: however many hang, some slots stay for the others. A lane sends what is new and what is sent again in
+# turn. Lanes that yield nothing are stamped too, else they would be first again. A lane with a limit a minute has a
+# bucket that holds a second's worth; when it is empty, the whole lane waits. The attempt's id is the lease's token.
 _LEASE = """
 WITH lanes AS MATERIALIZED (
-    SELECT l.endpoint_id, asked.busy, p.url, p.version,
-           l.cap - (SELECT count(*) FROM delivery AS c WHERE c.endpoint_id = l.endpoint_id AND c.state = 'leased')
+    SELECT l.endpoint_id, asked.busy, p.url, p.version, p.payload, p.filter, p.extras, l.per_minute,
+           CASE WHEN l.per_minute > 0
+                THEN least(greatest(1, l.per_minute / 60.0),
+                           l.tokens + extract(epoch FROM $1 - l.last_served_at) * l.per_minute / 60.0) END AS tokens,
+           l.openings, l.width = l.cap AND l.openings + l.failing_attempts = 0 AND l.window_from IS NULL AS is_well,
+           CASE l.openings WHEN 0 THEN l.width ELSE 1 END
+               - (SELECT count(*) FROM delivery AS c WHERE c.endpoint_id = l.endpoint_id AND c.state = 'leased')
            AS room,
            ARRAY(SELECT s.id FROM endpoint_secret AS s
                   WHERE s.endpoint_id = l.endpoint_id AND (s.valid_until IS NULL OR s.valid_until > $1)
@@ -109,38 +132,56 @@ WITH lanes AS MATERIALIZED (
       FROM unnest($2::uuid[], $3::integer[]) AS asked (endpoint_id, busy)
       JOIN lane AS l USING (endpoint_id)
       JOIN endpoint AS p ON p.id = l.endpoint_id
-), stamped AS (
-    UPDATE lane SET last_served_at = $1 WHERE endpoint_id = ANY ($2::uuid[])
 ), due AS MATERIALIZED (
-    SELECT oldest.*, lanes.busy
+    SELECT oldest.*, lanes.busy, least(lanes.room, floor(lanes.tokens)) AS room
       FROM lanes
+     CROSS JOIN (VALUES (false), (true)) AS kind (is_again)
      CROSS JOIN LATERAL (
-        SELECT d.id, d.event_id, d.endpoint_id, d.due_at
+        SELECT d.id, d.event_id, d.endpoint_id, d.is_again, d.due_at
           FROM delivery AS d
-         WHERE d.endpoint_id = lanes.endpoint_id AND d.state = 'pending' AND d.due_at <= $1
+         WHERE d.endpoint_id = lanes.endpoint_id AND d.state = 'pending' AND d.is_again = kind.is_again
+           AND d.due_at <= $1
          ORDER BY d.due_at, d.event_id
-         LIMIT greatest(0, lanes.room)
+         LIMIT greatest(0, least(lanes.room, floor(lanes.tokens)))
            FOR UPDATE SKIP LOCKED
      ) AS oldest
+), taking_turns AS (
+    SELECT *, row_number() OVER (PARTITION BY endpoint_id, is_again ORDER BY due_at, event_id) AS turn FROM due
 ), ranked AS (
-    SELECT id, event_id, due_at,
-           busy + row_number() OVER (PARTITION BY endpoint_id ORDER BY due_at, event_id) AS held
-      FROM due
+    SELECT *, row_number() OVER (PARTITION BY endpoint_id ORDER BY turn, due_at, event_id) AS place_in_lane
+      FROM taking_turns
+), of_its_kind AS (
+    SELECT *, busy + place_in_lane AS held,
+           row_number() OVER (PARTITION BY is_again ORDER BY busy + place_in_lane, due_at, event_id) AS place_of_kind
+      FROM ranked
+     WHERE place_in_lane <= room
 ), queued AS (
-    SELECT id, held, row_number() OVER (ORDER BY held, due_at, event_id) AS place FROM ranked
+    SELECT id, held, row_number() OVER (ORDER BY held, due_at, event_id) AS place
+      FROM of_its_kind
+     WHERE NOT is_again OR place_of_kind <= $6
 ), leased AS (
     UPDATE delivery AS d
        SET state = 'leased', lease_token = ($4::uuid[])[queued.place], lease_until = $5, attempts = d.attempts + 1
       FROM queued
      WHERE d.id = queued.id AND queued.place <= cardinality($4::uuid[])
        AND 4 * (queued.held - 1) < cardinality($4::uuid[]) - queued.place + 1
- RETURNING d.id, d.endpoint_id, d.event_id, d.event_type, d.lead_id, d.lease_token, d.attempts
+ RETURNING d.id, d.endpoint_id, d.event_id, d.event_type, d.lead_id, d.lease_token, d.attempts, d.is_again
+), stamped AS (
+    UPDATE lane AS l
+       SET last_served_at = $1, tokens = coalesce(spent.rest, 0),
+           blocked_until = CASE WHEN spent.rest < 1
+               THEN greatest(l.blocked_until, $1 + (1 - spent.rest) * 60.0 / l.per_minute * interval '1 second')
+               ELSE l.blocked_until END
+      FROM (SELECT endpoint_id, tokens - (SELECT count(*) FROM leased WHERE leased.endpoint_id = lanes.endpoint_id)
+                   AS rest FROM lanes) AS spent
+     WHERE l.endpoint_id = spent.endpoint_id
 ), opened AS (
     INSERT INTO attempt (id, delivery_id, number, started_at)
     SELECT lease_token, id, attempts, $1 FROM leased
 )
-SELECT leased.*, lanes.url, lanes.version, lanes.secret_ids, lanes.secrets, e.sequence, e.received_at, e.body,
-       lanes.room, (SELECT count(*) FROM queued) AS wanted
+SELECT leased.*, lanes.url, lanes.version, lanes.payload, lanes.filter, lanes.extras,
+       lanes.secret_ids, lanes.secrets, e.sequence, e.received_at, e.body,
+       lanes.room, lanes.openings, lanes.is_well, (SELECT count(*) FROM of_its_kind) AS wanted
   FROM leased
   JOIN lanes USING (endpoint_id)
   LEFT JOIN LATERAL (SELECT sequence, received_at, body FROM event WHERE id = leased.event_id LIMIT 1) AS e ON true
@@ -149,8 +190,10 @@ SELECT leased.*, lanes.url, lanes.version, lanes.secret_ids, lanes.secrets, e.se
 _OLDEST_DUE = """
 SELECT min(oldest.due_at)
   FROM lane
+ CROSS JOIN (VALUES (false), (true)) AS kind (is_again)
  CROSS JOIN LATERAL (
-    SELECT d.due_at FROM delivery AS d WHERE d.endpoint_id = lane.endpoint_id AND d.state = 'pending'
+    SELECT d.due_at FROM delivery AS d
+     WHERE d.endpoint_id = lane.endpoint_id AND d.state = 'pending' AND d.is_again = kind.is_again
      ORDER BY d.due_at LIMIT 1
  ) AS oldest
  WHERE oldest.due_at <= $1
@@ -173,6 +216,7 @@ async def claim(
     now: datetime,
     attempt_ids: Sequence[AttemptId],
     busy: Mapping[EndpointId, int],
+    again: int,
     lease_until: datetime,
 ) -> Batch:
     """Lease the oldest due deliveries of the lanes that a look found, and open their attempts.
@@ -185,13 +229,14 @@ async def claim(
         now: of the worker.
         attempt_ids: one for each free slot, made now: the attempt's id is also the lease's token.
         busy: what this worker has in flight, by endpoint.
+        again: most retries and replays among them.
         lease_until: when others may take the deliveries for lost.
     """
     locked = [row["endpoint_id"] for row in await connection.fetch(_LOCK_LANES, found.lanes)]
     if not locked:
         return Batch(is_more=True)
     rows = await connection.fetch(
-        _LEASE, now, locked, [busy.get(endpoint, 0) for endpoint in locked], attempt_ids, lease_until
+        _LEASE, now, locked, [busy.get(endpoint, 0) for endpoint in locked], attempt_ids, lease_until, again
     )
     filled = Counter(row["endpoint_id"] for row in rows)
     is_more = (
@@ -211,9 +256,15 @@ def _claimed(row: asyncpg.Record) -> Claimed:
             attempt_id=AttemptId(row["lease_token"]),
             endpoint_id=EndpointId(row["endpoint_id"]),
             number=row["attempts"],
+            is_again=row["is_again"],
         ),
         url=row["url"],
         endpoint_version=row["version"],
+        payload=row["payload"],
+        filter=row["filter"],
+        extras=row["extras"],
+        lane_openings=row["openings"],
+        lane_is_well=row["is_well"],
         secrets=tuple(zip(row["secret_ids"], row["secrets"], strict=True)),
         event_id=EventId(row["event_id"]),
         event_type=row["event_type"],
@@ -228,3 +279,66 @@ async def oldest_due(connection: Connection, *, now: datetime) -> datetime | Non
     """Return since when the delivery that waits longest has been due; None if nothing waits."""
     found: datetime | None = await connection.fetchval(_OLDEST_DUE, now)
     return found
+
+
+_LOCK_HEALTH = """
+SELECT endpoint_id, cap, width, clean, blocked_until, failures, window_from, window_attempts, window_failures, openings,
+       failing_since, failing_attempts, warnings
+  FROM lane WHERE endpoint_id = ANY ($1::uuid[])
+ ORDER BY endpoint_id
+   FOR UPDATE
+"""
+
+_SAVE_HEALTH = """
+UPDATE lane AS l
+   SET width = h.width, clean = h.clean, blocked_until = h.blocked_until, failures = h.failures,
+       window_from = h.window_from, window_attempts = h.window_attempts, window_failures = h.window_failures,
+       openings = h.openings, failing_since = h.failing_since, failing_attempts = h.failing_attempts,
+       warnings = h.warnings
+  FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::timestamptz[], $5::integer[], $6::timestamptz[],
+              $7::integer[], $8::integer[], $9::integer[], $10::timestamptz[], $11::integer[], $12::integer[])
+    AS h (endpoint_id, width, clean, blocked_until, failures, window_from, window_attempts, window_failures, openings,
+          failing_since, failing_attempts, warnings)
+ WHERE l.endpoint_id = h.endpoint_id
+"""
+
+_FAILING = """
+SELECT l.endpoint_id FROM lane AS l JOIN endpoint AS p ON p.id = l.endpoint_id
+ WHERE l.failing_since <= $1 AND p.state = 'active'
+"""
+
+
+async def lock_health(connection: Connection, endpoints: Collection[EndpointId]) -> dict[EndpointId, LaneHealth]:
+    """Return how endpoints do, locked against others who learn something of them; those deleted are absent."""
+    rows = await connection.fetch(_LOCK_HEALTH, list(endpoints))
+    return {
+        EndpointId(row["endpoint_id"]): LaneHealth(
+            **{name: value for name, value in row.items() if name != "endpoint_id"}
+        )
+        for row in rows
+    }
+
+
+async def save_health(connection: Connection, healths: Mapping[EndpointId, LaneHealth]) -> None:
+    """Write how locked endpoints do."""
+    found = healths.values()
+    await connection.execute(
+        _SAVE_HEALTH,
+        list(healths),
+        [one.width for one in found],
+        [one.clean for one in found],
+        [one.blocked_until for one in found],
+        [one.failures for one in found],
+        [one.window_from for one in found],
+        [one.window_attempts for one in found],
+        [one.window_failures for one in found],
+        [one.openings for one in found],
+        [one.failing_since for one in found],
+        [one.failing_attempts for one in found],
+        [one.warnings for one in found],
+    )
+
+
+async def failing(connection: Connection, *, before: datetime) -> list[EndpointId]:
+    """Return the endpoints in service for which nothing has succeeded since before an instant."""
+    return [EndpointId(row["endpoint_id"]) for row in await connection.fetch(_FAILING, before)]

@@ -514,7 +514,9 @@ class Endpoint(Base):
     """A subscriber's URL."""
 
     __tablename__ = "endpoint"
-    __table_args__ = (CheckConstraint("state IN ('active', 'paused', 'gone', 'misconfigured')", name="state"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('active', 'paused', 'gone', 'misconfigured', 'disabled')", name="state"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     url: Mapped[str]
@@ -527,6 +529,14 @@ class Endpoint(Base):
     version: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    payload: Mapped[str] = mapped_column(server_default="full", default="full")
+    filter: Mapped[str | None] = mapped_column(default=None)
+    """Conditions on an event, as JSON."""
+    extras: Mapped[bytes | None] = mapped_column(default=None)
+    """Headers and authorization, sealed under `endpoint:{id}`."""
+    header_names: Mapped[list[str]] = mapped_column(server_default=text("'{}'"), default_factory=list)
+    authorization: Mapped[str | None] = mapped_column(default=None)
+    """Its kind only."""
 
 
 class EndpointSecret(Base):
@@ -551,6 +561,21 @@ class Lane(Base):
     blocked_until: Mapped[datetime | None]
     cap: Mapped[int]
     """Greatest number of requests in flight, over all workers."""
+    # How it does: see `domain.lane`.
+    width: Mapped[int] = mapped_column(server_default="4")
+    clean: Mapped[int] = mapped_column(server_default="0", default=0)
+    failures: Mapped[int] = mapped_column(server_default="0", default=0)
+    window_from: Mapped[datetime | None] = mapped_column(default=None)
+    window_attempts: Mapped[int] = mapped_column(server_default="0", default=0)
+    window_failures: Mapped[int] = mapped_column(server_default="0", default=0)
+    openings: Mapped[int] = mapped_column(server_default="0", default=0)
+    failing_since: Mapped[datetime | None] = mapped_column(default=None)
+    failing_attempts: Mapped[int] = mapped_column(server_default="0", default=0)
+    warnings: Mapped[int] = mapped_column(server_default="0", default=0)
+    per_minute: Mapped[int | None] = mapped_column(default=None)
+    """Most requests a minute; None: no limit."""
+    tokens: Mapped[float] = mapped_column(server_default="0", default=0)
+    """Requests that might be sent at once, at `last_served_at`."""
 
 
 class Delivery(Base):
@@ -559,7 +584,14 @@ class Delivery(Base):
     __tablename__ = "delivery"
     __table_args__ = (
         Index("uq_delivery_event_endpoint", "event_id", "endpoint_id", unique=True),
-        Index("ix_delivery_due", "endpoint_id", "due_at", "event_id", postgresql_where=text("state = 'pending'")),
+        Index(
+            "ix_delivery_due",
+            "endpoint_id",
+            "is_again",
+            "due_at",
+            "event_id",
+            postgresql_where=text("state = 'pending'"),
+        ),
         Index("ix_delivery_leased", "endpoint_id", postgresql_where=text("state = 'leased'")),
         Index("ix_delivery_lease_until", "lease_until", postgresql_where=text("state = 'leased'")),
         Index("ix_delivery_lead", "lead_id", "id"),
@@ -583,6 +615,8 @@ class Delivery(Base):
     """Class of the newest attempt's outcome: delivered, timeout, rejected, …"""
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    is_again: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    """A retry or a replay: these may not take the place of what is sent for the first time."""
 
 
 class Attempt(Base):

@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.errors import NotFound
 from leadhub.domain.ids import DeliveryId
-from leadhub.store.tables import Attempt, Delivery, Endpoint, Event, Lead
+from leadhub.domain.why import Situation
+from leadhub.store.tables import Attempt, Delivery, Endpoint, Event, Lane, Lead
 
 _MOST_ATTEMPTS = 100
+_MOST_AHEAD = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ class DeliveryDetail:
     """None when the endpoint was deleted."""
     endpoint_state: str | None
     endpoint_because: str | None
+    situation: Situation
     attempts: Sequence[AttemptRow]
 
 
@@ -130,6 +133,21 @@ async def get_delivery(session: AsyncSession, delivery_id: DeliveryId) -> Delive
     event = (await session.execute(about)).one_or_none()
     whose = select(Endpoint.url, Endpoint.state, Endpoint.state_because).where(Endpoint.id == delivery.endpoint_id)
     endpoint = (await session.execute(whose)).one_or_none()
+    attempts = await _attempts(session, delivery_id)
+    lane = await session.get(Lane, delivery.endpoint_id)
+    situation = Situation(
+        state=delivery.state,
+        outcome=delivery.outcome,
+        last=next((one.because for one in attempts if one.because), None),
+        attempts=delivery.attempts,
+        due_at=delivery.due_at,
+        endpoint_state=endpoint.state if endpoint else None,
+        endpoint_because=endpoint.state_because if endpoint else None,
+        blocked_until=lane.blocked_until if lane else None,
+        openings=lane.openings if lane else 0,
+        failing_since=lane.failing_since if lane else None,
+        ahead=await _ahead(session, delivery),
+    )
     return DeliveryDetail(
         delivery=delivery,
         occurred_at=event.occurred_at if event else None,
@@ -138,8 +156,22 @@ async def get_delivery(session: AsyncSession, delivery_id: DeliveryId) -> Delive
         endpoint_url=endpoint.url if endpoint else None,
         endpoint_state=endpoint.state if endpoint else None,
         endpoint_because=endpoint.state_because if endpoint else None,
-        attempts=await _attempts(session, delivery_id),
+        situation=situation,
+        attempts=attempts,
     )
+
+
+async def _ahead(session: AsyncSession, delivery: DeliveryRow) -> int:
+    """Count what is due before a delivery at its endpoint, as far as it is worth counting."""
+    older = (
+        select(Delivery.id)
+        .where(Delivery.endpoint_id == delivery.endpoint_id, Delivery.state == "pending")
+        .where(Delivery.due_at < delivery.due_at)
+        .limit(_MOST_AHEAD)
+        .subquery()
+    )
+    count: int = (await session.execute(select(func.count()).select_from(older))).scalar_one()
+    return count
 
 
 async def _attempts(session: AsyncSession, delivery_id: DeliveryId) -> list[AttemptRow]:
