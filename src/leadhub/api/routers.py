@@ -10,6 +10,7 @@ from leadhub.api import (
     leads,
     merges,
     overview,
+    reviews,
     signing_secrets,
     sources,
     submissions,
@@ -18,6 +19,7 @@ from leadhub.api import (
 ROUTERS: list[APIRouter] = [
     leads.router,
     merges.router,
+    reviews.router,
     submissions.router,
     deliveries.router,
     overview.router,
