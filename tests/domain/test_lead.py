@@ -10,7 +10,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadhub.domain.deduplication import Key
+from leadhub.domain.deduplication import Key, Sighting
 from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.domain.lead import FOLDED, Arrived, Lead, folded
 from leadhub.domain.submission import Content
@@ -29,7 +29,7 @@ def arrival(number: int, values: dict[str, str], **content: Any) -> Arrived:
         content=Content.model_validate(content),
         values={name: value for name, value in values.items() if value},
         refused={},
-        keys={Key("email", values["email"]): False} if values.get("email") else {},
+        sighting=Sighting({Key("email", values["email"]): False} if values.get("email") else {}),
     )
 
 

@@ -10,7 +10,7 @@ from leadhub.domain.why import Situation, why
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-TIMED_OUT = {"outcome": "timeout", "last": "no answer came within the time limit", "attempts": 2}
+TIMED_OUT: dict[str, Any] = {"outcome": "timeout", "last": "no answer came within the time limit", "attempts": 2}
 
 
 def _situation(state: str = "pending", **parts: Any) -> Situation:
