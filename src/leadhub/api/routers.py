@@ -2,7 +2,18 @@
 
 from fastapi import APIRouter
 
-from leadhub.api import channels, deliveries, endpoints, keys, leads, overview, signing_secrets, sources, submissions
+from leadhub.api import (
+    channels,
+    deliveries,
+    endpoints,
+    keys,
+    leads,
+    overview,
+    playbooks,
+    signing_secrets,
+    sources,
+    submissions,
+)
 
 ROUTERS: list[APIRouter] = [
     leads.router,
@@ -10,6 +21,7 @@ ROUTERS: list[APIRouter] = [
     deliveries.router,
     overview.router,
     sources.router,
+    playbooks.router,
     channels.router,
     endpoints.router,
     signing_secrets.router,
