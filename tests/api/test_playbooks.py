@@ -1,8 +1,8 @@
 from typing import Any
 
 import httpx2
-import jsonschema
 import pytest
+from openapi_schema_validator import OAS31Validator
 from tests.support.admin import Admin, pointers, problem_of
 
 from leadhub.domain.playbook_loading import shipped
@@ -117,4 +117,4 @@ async def test_the_grammar_is_a_schema_that_editors_can_use(client: httpx2.Async
     response = await client.get("/v1/playbooks/schema")
 
     assert response.headers["content-type"] == "application/schema+json"
-    jsonschema.Draft202012Validator.check_schema(response.json())
+    OAS31Validator.check_schema(response.json())
