@@ -181,7 +181,7 @@ async def test_a_query_that_is_not_understood_is_refused(client: httpx2.AsyncCli
 
 
 async def test_a_query_where_none_belongs_is_refused(client: httpx2.AsyncClient) -> None:
-    problem = problem_of(await client.get("/v1/playbook?version=2"), 422)
+    problem = problem_of(await client.get("/v1/playbooks/active?version=2"), 422)
 
     assert pointers(problem) == ["query:version"]
 
@@ -224,7 +224,7 @@ async def test_the_status_counts_what_waits(admin: Admin, client: httpx2.AsyncCl
 
 
 async def test_the_playbook_that_decides_is_shown(client: httpx2.AsyncClient) -> None:
-    playbook = (await client.get("/v1/playbook")).json()
+    playbook = (await client.get("/v1/playbooks/active")).json()
 
     assert playbook["version"] == 1
     assert "kind: Playbook" in playbook["document"]

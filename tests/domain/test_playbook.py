@@ -4,12 +4,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openapi_schema_validator import OAS31Validator
 from tests.support.views import NOW, PERFECT_FIT, a_view, did, document, scored
 
+from leadhub.domain import documents
 from leadhub.domain.errors import FieldError, InvalidDocument, NotFound
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_loading import load, read, shipped, shipped_names
-from leadhub.domain.playbook_tests import run_document_tests
+from leadhub.domain.playbook_schema import schema
+from leadhub.domain.playbook_tests import examine, run_document_tests
 from leadhub.domain.scoring import compile_playbook
 
 
@@ -48,7 +51,7 @@ def test_guide_and_basics_are_shipped() -> None:
 
 
 def test_an_unknown_shipped_name_says_which_there_are() -> None:
-    with pytest.raises(NotFound, match="basics, guide"):
+    with pytest.raises(NotFound, match="basics, e-commerce, guide"):
         shipped("../secrets")
 
 
@@ -359,3 +362,49 @@ def test_a_mutilated_document_is_refused_or_read_and_never_crashes(data: st.Data
 def test_any_text_is_refused_or_read(text: str) -> None:
     with pytest.raises(InvalidDocument):
         load(text)
+
+
+# What comes with LeadHub is published as it is: every playbook holds, passes its own tests, and fits the schema.
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_every_shipped_playbook_passes_its_own_tests_and_fits_the_schema(name: str) -> None:
+    reading = examine(shipped(name))
+    mistakes = list(OAS31Validator(schema()).iter_errors(documents.read(shipped(name)).tree))
+
+    assert reading.playbook.metadata.name == name
+    assert len(reading.playbook.tests) >= 2
+    assert mistakes == []
+    assert [one.pointer for one in reading.warnings] == (["#/stages/1/when"] if name == "basics" else [])
+
+
+def test_there_is_a_playbook_for_each_trade() -> None:
+    assert shipped_names() == ("basics", "e-commerce", "guide", "guide+decay", "insurance", "real-estate", "saas")
+
+
+def test_the_schema_is_one_and_refuses_what_reading_refuses() -> None:
+    OAS31Validator.check_schema(schema())
+    tree = documents.read(shipped("guide")).tree
+    tree["scoring"]["groups"]["fit"]["rules"][0]["pionts"] = 3
+
+    assert not OAS31Validator(schema()).is_valid(tree)
+
+
+def test_a_number_in_a_list_of_texts_is_said_so() -> None:
+    text = document(scoring=scored({"id": "near", "points": 5, "when": {"field": "postal_code", "in": [60601]}}))
+
+    with pytest.raises(InvalidDocument, match="this field holds text: write '60601' in quotes"):
+        read(text)
+
+
+def test_a_test_that_fails_is_found_at_its_line() -> None:
+    wrong = shipped("guide").replace("expect: {total: 80,", "expect: {total: 81,")
+    line = wrong[: wrong.index("expect: {total: 81,")].count("\n") + 1
+
+    with pytest.raises(InvalidDocument) as found:
+        examine(wrong)
+
+    [error] = found.value.errors
+    assert error.pointer == "#/tests/1/expect"
+    assert error.detail.startswith(f"line {line}, column ")
+    assert error.detail.endswith("total is 80, expected 81")

@@ -84,9 +84,9 @@ async def test_a_submission_becomes_a_scored_routed_lead_with_its_reasons(
     assert (lead["stage"], lead["temperature"], lead["route"], lead["team"]) == ("SQL", "hot", "sales", "emea")
     assert assignment["owner"] == lead["owner"]
     assert assignment["due_at"] is not None
-    assert [row["type"] for row in told] == ["lead.created", "lead.routed"]
-    assert [row["sequence"] for row in told] == [1, 2]
-    routed = orjson.loads(told[1]["body"])["data"]
+    assert [row["type"] for row in told] == ["lead.created", "lead.sql", "lead.hot", "lead.routed"]
+    assert [row["sequence"] for row in told] == [1, 2, 3, 4]
+    routed = orjson.loads(told[-1]["body"])["data"]
     assert routed["contact"]["email"] == "ana.diaz@acme.example"
     assert {line["rule"] for line in routed["score"]["lines"]} == set(lines)
     assert routed["routing"]["owner"] == lead["owner"]
@@ -137,7 +137,8 @@ async def test_hot_later_leaves_its_track_for_sales_and_stays_there(
     told = [row["type"] for row in await rows("SELECT type FROM event ORDER BY sequence")]
     assert lead["route"] == "sales"
     assert enrolment["exited_at"] is not None
-    assert told == ["lead.created", "lead.nurtured", "lead.updated", "lead.routed", "lead.updated"]
+    crossed = ["lead.sql", "lead.hot"]
+    assert told == ["lead.created", "lead.nurtured", "lead.updated", *crossed, "lead.routed", "lead.updated"]
     assert len(await rows("SELECT * FROM assignment")) == 1
     assert [row["stage"] for row in await rows("SELECT stage FROM stage_change ORDER BY lead_version")] == [
         "LEAD",

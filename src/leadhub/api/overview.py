@@ -1,4 +1,4 @@
-"""The playbook that decides, and how the deployment is doing."""
+"""How the deployment is doing."""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,38 +6,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from leadhub.api.dependencies import Now, OpenResources, admin_router, needs
-from leadhub.api.problems import problems
 from leadhub.domain.credentials import Scope
-from leadhub.domain.errors import NotFound
-from leadhub.store import playbooks
 from leadhub.store.reading import status as store
 
 router = admin_router("overview")
-
-
-class PlaybookOut(BaseModel):
-    """A version of the playbook."""
-
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "version": 1,
-                "name": "guide",
-                "author": "leadhub",
-                "note": "shipped with LeadHub",
-                "created_at": "2026-01-15T09:30:00Z",
-                "document": "apiVersion: leadhub/v1\nkind: Playbook\n",
-            }
-        },
-    )
-
-    version: int
-    name: str
-    author: str
-    note: str
-    created_at: datetime
-    document: str = Field(description="The document as it was published, in YAML or JSON.")
 
 
 class QueueOut(BaseModel):
@@ -92,22 +64,6 @@ class StatusOut(BaseModel):
     leads_by_stage: dict[str, int] | None
     deliveries_by_state: dict[str, int] | None
     endpoints: list[EndpointLoadOut] | None
-
-
-@router.get(
-    "/playbook",
-    operation_id="get_playbook",
-    summary="Show the playbook",
-    openapi_extra=needs(Scope.LEADS_READ),
-    responses=problems(404),
-)
-async def get_playbook(resources: OpenResources) -> PlaybookOut:
-    """The document that scores, routes and nurtures now."""
-    async with resources.sessions() as session:
-        found = await playbooks.active(session)
-    if found is None:
-        raise NotFound("There is no playbook yet.")
-    return PlaybookOut.model_validate(found)
 
 
 @router.get(

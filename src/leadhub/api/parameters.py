@@ -103,5 +103,13 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+def _storable_text(value: str) -> str:
+    if "\0" in value or not _is_unicode(value):
+        raise ValueError("no NUL characters and no lone surrogates")
+    return value
+
+
+Storable = Annotated[str, AfterValidator(_storable_text)]
+"""A text of several lines that is judged elsewhere."""
 Document = Annotated[dict[str, Any], AfterValidator(_storable)]
 """A JSON object whose members are judged elsewhere."""

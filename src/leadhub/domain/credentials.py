@@ -27,6 +27,8 @@ class Scope(StrEnum):
     DELIVERIES_WRITE = "deliveries:write"
     SOURCES_WRITE = "sources:write"
     ENDPOINTS_WRITE = "endpoints:write"
+    PLAYBOOKS_READ = "playbooks:read"
+    PLAYBOOKS_WRITE = "playbooks:write"
     KEYS_WRITE = "keys:write"
     ADMIN = "admin"
 

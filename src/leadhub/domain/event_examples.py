@@ -85,6 +85,21 @@ _ROUTED: Final = events.RoutedData(
     consents=[_CONSENT],
     links=events.Links(lead=f"https://leads.example.com/v1/leads/{_LEAD}"),
 )
+_CROSSED: Final = events.CrossedData(
+    lead_id=_LEAD,
+    sequence=2,
+    is_test=False,
+    contact=_CONTACT,
+    source=_SOURCE,
+    score=_SUMMARY,
+    stage=Stage.MQL,
+    stage_before=Stage.IQL,
+    temperature=Temperature.WARM,
+    temperature_before=Temperature.WARM,
+    because="total 75 is at least 50 and engagement 25 is at least 10",
+    owner=None,
+    links=_ROUTED.links,
+)
 
 EXAMPLES: Final[Mapping[str, events.Event]] = {
     "lead.created": events.LeadCreated(timestamp=_NOW, data=_CHANGE),
@@ -115,6 +130,35 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
             loser_ids=[_OTHER],
             submission_ids=events.PartedSubmissions(winner=[_SUBMISSION], losers=[_EARLIER]),
             because="mother and daughter with one telephone",
+        ),
+    ),
+    "lead.mql": events.LeadMql(timestamp=_NOW, data=_CROSSED),
+    "lead.sql": events.LeadSql(
+        timestamp=_NOW,
+        data=_CROSSED.model_copy(
+            update={
+                "sequence": 3,
+                "stage": Stage.SQL,
+                "stage_before": Stage.MQL,
+                "because": "hand_raise: 1 demo_requested in 14d, last 2026-01-15",
+                "owner": "dora",
+            }
+        ),
+    ),
+    "lead.hot": events.LeadHot(
+        timestamp=_NOW,
+        data=_CROSSED.model_copy(
+            update={
+                "sequence": 4,
+                "temperature": Temperature.HOT,
+                "because": "hand_raise: 1 demo_requested in 14d, last 2026-01-15",
+            }
+        ),
+    ),
+    "lead.disqualified": events.LeadDisqualified(
+        timestamp=_NOW,
+        data=_CROSSED.model_copy(
+            update={"sequence": 5, "stage": Stage.DISQUALIFIED, "because": "disqualified: competitor"}
         ),
     ),
     "lead.routed": events.LeadRouted(timestamp=_NOW, data=_ROUTED),

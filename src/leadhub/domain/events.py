@@ -210,6 +210,21 @@ class LeadChange(_LeadData):
     changed: list[str] = Field(description="Names of the fields whose value changed; all known ones when created.")
 
 
+class CrossedData(_LeadData):
+    """A lead has come to a stage or a temperature that it had not before."""
+
+    contact: Contact
+    source: SourceRef = Field(description="Where the newest submission came from.")
+    score: ScoreSummary
+    stage: Stage
+    stage_before: Stage | None = Field(description="Null for a new lead.")
+    temperature: Temperature
+    temperature_before: Temperature | None = Field(description="Null for a new lead.")
+    because: str
+    owner: str | None
+    links: Links
+
+
 class MergeData(_LeadData):
     """Two leads were one person; `lead_id` is the winner's."""
 
@@ -342,6 +357,34 @@ class LeadNurtured(_Event):
     data: NurturedData
 
 
+class LeadMql(_Event):
+    """A lead rose to MQL: it fits, and it takes an interest. Told once each time that it does."""
+
+    type: Literal["lead.mql"] = "lead.mql"
+    data: CrossedData
+
+
+class LeadSql(_Event):
+    """A lead rose to SQL: it raised its hand, answered every question, or was accepted by sales."""
+
+    type: Literal["lead.sql"] = "lead.sql"
+    data: CrossedData
+
+
+class LeadHot(_Event):
+    """A lead became hot: somebody should call now."""
+
+    type: Literal["lead.hot"] = "lead.hot"
+    data: CrossedData
+
+
+class LeadDisqualified(_Event):
+    """A lead was disqualified; `because` says why."""
+
+    type: Literal["lead.disqualified"] = "lead.disqualified"
+    data: CrossedData
+
+
 class LeadFailed(_Event):
     """A submission was parked after its last try."""
 
@@ -368,6 +411,10 @@ EventType = Literal[
     "lead.updated",
     "lead.merged",
     "lead.unmerged",
+    "lead.mql",
+    "lead.sql",
+    "lead.hot",
+    "lead.disqualified",
     "lead.routed",
     "lead.nurtured",
     "lead.failed",
@@ -377,11 +424,13 @@ EventType = Literal[
 """What an endpoint can subscribe to."""
 EVENT_TYPES: Final[tuple[str, ...]] = get_args(EventType)
 
+Crossing = LeadMql | LeadSql | LeadHot | LeadDisqualified
 Event = (
     LeadCreated
     | LeadUpdated
     | LeadMerged
     | LeadUnmerged
+    | Crossing
     | LeadRouted
     | LeadNurtured
     | LeadFailed
@@ -394,6 +443,10 @@ EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.updated": LeadUpdated,
     "lead.merged": LeadMerged,
     "lead.unmerged": LeadUnmerged,
+    "lead.mql": LeadMql,
+    "lead.sql": LeadSql,
+    "lead.hot": LeadHot,
+    "lead.disqualified": LeadDisqualified,
     "lead.routed": LeadRouted,
     "lead.nurtured": LeadNurtured,
     "lead.failed": LeadFailed,

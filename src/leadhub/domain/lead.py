@@ -187,6 +187,10 @@ class Lead:
         fields["channel"] = first_touch.get("channel")
         fields["source"] = fields.get("origin") or first_touch.get("channel")
         fields["sales_decision"] = self.sales_decision
+        for name, answer in self.custom.items():
+            # Several answers to one question are one text: rules look for words in it.
+            value = answer["value"]
+            fields[f"custom.{name}"] = ", ".join(value) if isinstance(value, list) else value
         return LeadView(
             lead_id=self.lead_id,
             created_at=self.created_at,

@@ -103,6 +103,8 @@ def mismatch(kind: fields.Kind, value: str | float) -> str | None:
         return None
     if kind in _NUMERIC and (isinstance(value, (str, bool))):
         return "this field holds a number"
+    if kind not in _NUMERIC and not isinstance(value, str):
+        return f"this field holds text: write '{value}' in quotes"
     if kind is fields.Kind.COUNTRY and not (isinstance(value, str) and len(value) == 2 and value.isalpha()):
         return "a country is its two-letter code (ISO 3166-1): DE, GB, US"
     if kind is fields.Kind.COUNTRY and str(value).upper() == "UK":

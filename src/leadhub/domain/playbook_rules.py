@@ -96,7 +96,9 @@ class Group(Part):
     min: StrictInt | None = None
     max: StrictInt | None = None
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=500), distinct("id")]
-    decay: Annotated[Decay | None, BeforeValidator(lambda value: None if value == "none" else value)] = None
+    decay: Annotated[
+        Decay | None, BeforeValidator(lambda value: None if value == "none" else value, Decay | Literal["none"] | None)
+    ] = None
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:

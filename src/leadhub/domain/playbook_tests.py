@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from leadhub.domain import documents
+from leadhub.domain.errors import InvalidDocument
 from leadhub.domain.ids import LeadId
 from leadhub.domain.model import ConsentState, Evaluation, Fact, LeadView
 from leadhub.domain.playbook import Example, Expect, Given, Playbook
 from leadhub.domain.playbook_followup import Nurture
+from leadhub.domain.playbook_loading import Reading, read
 from leadhub.domain.playbook_values import resolve_field
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook, route_words
 
@@ -25,6 +28,27 @@ class Failure:
     """The test's name."""
     detail: str
     """For people: "total is 45, expected 50"."""
+
+
+def examine(text: str) -> Reading:
+    """Return the playbook that a text holds, after its own tests have passed: what publishing asks of a document.
+
+    Raises:
+        InvalidDocument: it does not hold, or fails tests of its own; `errors` are all findings.
+    """
+    reading = read(text)
+    failures = run_document_tests(reading.playbook)
+    if failures:
+        places = {one.name: index for index, one in enumerate(reading.playbook.tests)}
+        document = documents.read(text)
+        paths: list[documents.Path] = [("tests", places[failure.test], "expect") for failure in failures]
+        errors = [
+            documents.finding(document.position(path), path, f"the test '{failure.test}' fails: {failure.detail}")
+            for path, failure in zip(paths, failures, strict=True)
+        ]
+        found = "one test fails" if len(errors) == 1 else f"tests fail in {len(errors)} points"
+        raise InvalidDocument(f"{found}, the first in {errors[0].detail}", errors)
+    return reading
 
 
 def run_document_tests(playbook: Playbook) -> list[Failure]:

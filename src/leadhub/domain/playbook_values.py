@@ -183,21 +183,34 @@ Id = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z
 """A name that rules are referred to by."""
 Attribute = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 """An attribute of an activity: asset_id."""
-EventType = Annotated[
-    str, StringConstraints(strict=True, pattern=r"^(\$[A-Za-z0-9_+-]+|[a-z][a-z0-9_.]*)$", max_length=64)
-]
+_EVENT_TYPE: Final = r"^(\$[A-Za-z0-9_+-]+|[a-z][a-z0-9_.]*)$"
+EventType = Annotated[str, StringConstraints(strict=True, pattern=_EVENT_TYPE, max_length=64)]
 Points = Annotated[StrictInt, Field(ge=-1000, le=1000)]
 Number = Annotated[StrictInt | StrictFloat, BeforeValidator(_number)]
 PlainValue = Annotated[Word | StrictInt | StrictFloat | StrictBool, BeforeValidator(_plain_value)]
 """One word, number, yes or no."""
 Value = Annotated[PlainValue, AfterValidator(_known_list)]
 PlainValues = Annotated[tuple[PlainValue, ...], Field(min_length=1, max_length=20_000)]
-Values = Annotated[tuple[Value, ...], BeforeValidator(_one_or_many), Field(min_length=1, max_length=20_000)]
+_ONE: Final = {"type": ["string", "number", "boolean"]}
+Values = Annotated[
+    tuple[Value, ...],
+    BeforeValidator(_one_or_many),
+    Field(min_length=1, max_length=20_000),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "minItems": 1, "items": _ONE}]}),
+]
 """A list of values; `$personas` stands for the list of that name."""
 EventTypes = Annotated[
     tuple[Annotated[EventType, AfterValidator(_known_list)], ...],
     BeforeValidator(_one_or_many),
     Field(min_length=1, max_length=500),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _EVENT_TYPE},
+                {"type": "array", "minItems": 1, "items": {"type": "string", "pattern": _EVENT_TYPE}},
+            ]
+        }
+    ),
 ]
 FieldName = Annotated[Word, AfterValidator(_known_field)]
 TeamName = Annotated[Word, _named("team")]

@@ -29,6 +29,7 @@ class Judgement:
     stage_before: str | None
     route_before: str | None
     track_before: str | None
+    temperature_before: str | None
     points_before: Mapping[str, int]
     sla_due_at: datetime | None = None
 
@@ -65,6 +66,7 @@ def judge(lead: Lead, playbook: scoring.CompiledPlaybook, *, now: datetime) -> J
         stage_before=lead.stage,
         route_before=lead.route,
         track_before=lead.track,
+        temperature_before=lead.temperature,
         points_before={line["rule"]: line["points"] for line in (lead.evaluation or {}).get("lines", ())},
     )
     lead.version += 1

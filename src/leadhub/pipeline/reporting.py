@@ -1,9 +1,9 @@
 """Tell subscribers what a batch changed: one event a change, in the order in which it happened to the lead."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from leadhub.domain import events
@@ -54,6 +54,7 @@ def report(
     if unmerged is not None:
         made.append(_unmerged(unmerged))
     made.append((events.LeadCreated if lead.version == 1 else events.LeadUpdated, described | _change(judgement)))
+    made += [(model, described | _crossed(judgement, because, public_url)) for model, because in _crossings(judgement)]
     if judgement.goes_to_sales:
         made.append((events.LeadRouted, described | _routed(judgement, public_url)))
     elif judgement.changes_track:
@@ -80,6 +81,44 @@ def _numbered(lead: Lead, model: Any, data: dict[str, Any], *, new_id: NewId, no
 
 
 Made = tuple[Any, dict[str, Any]]
+
+_RISING: Final = tuple(stage.value for stage in Stage if stage is not Stage.DISQUALIFIED)
+"""Stages, least interested first."""
+
+
+def _crossings(judgement: Judgement) -> Iterator[tuple[type[events.Crossing], str]]:
+    """Yield what the lead has come to and why: an edge from what was stored to what is decided, so each is told once.
+
+    Rising counts: an SQL that falls back to MQL is none that marketing has won.
+    """
+    evaluation, before = judgement.evaluation, judgement.stage_before
+    if evaluation.stage != before:
+        if evaluation.stage is Stage.DISQUALIFIED:
+            yield events.LeadDisqualified, evaluation.stage_because
+        elif evaluation.stage in _TOLD and (before not in _RISING or _rank(before) < _rank(evaluation.stage)):
+            yield _TOLD[evaluation.stage], evaluation.stage_because
+    if evaluation.temperature is Temperature.HOT and judgement.temperature_before != Temperature.HOT:
+        yield events.LeadHot, evaluation.temperature_because
+
+
+_TOLD: Final[Mapping[Stage, type[events.Crossing]]] = {Stage.MQL: events.LeadMql, Stage.SQL: events.LeadSql}
+
+
+def _rank(stage: str) -> int:
+    return _RISING.index(stage)
+
+
+def _crossed(judgement: Judgement, because: str, public_url: str) -> dict[str, Any]:
+    lead = judgement.lead
+    return {
+        "source": _source(lead),
+        "score": _score(judgement),
+        "stage_before": judgement.stage_before,
+        "temperature_before": judgement.temperature_before,
+        "because": because,
+        "owner": lead.owner,
+        "links": {"lead": f"{public_url}/v1/leads/{lead.lead_id}"},
+    }
 
 
 def _merged(merge: MergeOf, mine: Sequence[UUID], members: Sequence[UUID]) -> Made:

@@ -1,7 +1,12 @@
-"""Judge leads again when time alone has changed what the playbook says of them: a window closed, idleness grew.
+"""Judge leads again when no submission came, but the judgement may be another.
 
-Each evaluation names the next such instant, so nobody is looked at before it is time, and nobody is forgotten.
+Two reasons: time alone has changed what the playbook says (a window closed, idleness grew), or another playbook was
+published. Each evaluation names the next instant at which time counts, so nobody is looked at before it is time. A
+publication names whom it can touch; how far that has come is a row, so a killed worker's successor goes on from there.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 from leadhub import telemetry
 from leadhub.domain.scoring import CompiledPlaybook
@@ -10,43 +15,77 @@ from leadhub.pipeline.process import Processing
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import from_row, load_facts
 from leadhub.pipeline.saving import lead_row
-from leadhub.store import changes, driver, events, leads
+from leadhub.store import changes, driver, events, leads, playbooks
+from leadhub.store.driver import Connection
 
 _log = telemetry.get_logger("rescore")
 
 
 async def rescore_due(work: Processing, playbook: CompiledPlaybook) -> int:
-    """Judge one batch of due leads; return how many there were, 0 when none is due."""
+    """Judge one batch of leads whose time has come; return how many there were, 0 when none is due."""
+    async with driver.transaction(work.engine) as connection:
+        rows = await leads.load_due(connection, now=work.clock(), rows=work.batch_rows)
+        changed = await _judge_again(connection, rows, work, playbook)
+    if rows:
+        _log.info("leads.rescored", leads=len(rows), changed=changed)
+    return len(rows)
+
+
+async def rescore_published(work: Processing, playbook: CompiledPlaybook) -> bool:
+    """Judge one batch of the leads that a publication touches; return whether there was anything to do.
+
+    The leads and the place in the run are written together: a batch happens once, whoever dies when.
+    """
     now = work.clock()
     async with driver.transaction(work.engine) as connection:
-        rows = await leads.load_due(connection, now=now, rows=work.batch_rows)
-        if not rows:
-            return 0
-        loaded = {row["id"]: from_row(row, {}) for row in rows}
-        await load_facts(connection, loaded)
-        totals = {lead_id: (lead.evaluation or {}).get("total") for lead_id, lead in loaded.items()}
-        temperatures = {lead_id: lead.temperature for lead_id, lead in loaded.items()}
-        judgements = [qualify.judge(lead, playbook, now=now) for lead in loaded.values()]
-        rows_changed = await qualify.follow(connection, judgements, playbook, new_id=work.new_id, now=now)
-        told = [
-            event
-            for judgement in judgements
-            if _is_news(judgement, totals[judgement.lead.lead_id], temperatures[judgement.lead.lead_id])
-            for event in reporting.report(judgement, [], public_url=work.public_url, new_id=work.new_id, now=now)
-        ]
-        rows_changed.leads = [lead_row(judgement.lead, judgement, now) for judgement in judgements]
-        await changes.write(connection, rows_changed)
-        await events.append(connection, told)
-    _log.info("leads.rescored", leads=len(judgements), events=len(told))
-    return len(judgements)
+        run = await playbooks.claim_run(connection, now=now)
+        if run is None:
+            return False
+        version, reach, after = run
+        rows, until = await leads.load_touched(connection, after=after, rows=work.batch_rows, **reach)
+        changed = await _judge_again(connection, rows, work, playbook)
+        await playbooks.advance_run(
+            connection,
+            version,
+            after_id=until or after,
+            judged=len(rows),
+            changed=changed,
+            finished_at=now if until is None else None,
+        )
+    _log.info("playbook.rescored", version=version, leads=len(rows), changed=changed, finished=until is None)
+    return True
 
 
-def _is_news(judgement: Judgement, total_before: object, temperature_before: object) -> bool:
+async def _judge_again(
+    connection: Connection, rows: Sequence[dict[str, Any]], work: Processing, playbook: CompiledPlaybook
+) -> int:
+    """Judge leads whose rows are locked, and write and tell what changed; return of how many leads something did."""
+    if not rows:
+        return 0
+    now = work.clock()
+    loaded = {row["id"]: from_row(row, {}) for row in rows}
+    await load_facts(connection, loaded)
+    totals = {lead_id: (lead.evaluation or {}).get("total") for lead_id, lead in loaded.items()}
+    judgements = [qualify.judge(lead, playbook, now=now) for lead in loaded.values()]
+    rows_changed = await qualify.follow(connection, judgements, playbook, new_id=work.new_id, now=now)
+    news = [judgement for judgement in judgements if _is_news(judgement, totals[judgement.lead.lead_id])]
+    told = [
+        event
+        for judgement in news
+        for event in reporting.report(judgement, [], public_url=work.public_url, new_id=work.new_id, now=now)
+    ]
+    rows_changed.leads = [lead_row(judgement.lead, judgement, now) for judgement in judgements]
+    await changes.write(connection, rows_changed)
+    await events.append(connection, told)
+    return len(news)
+
+
+def _is_news(judgement: Judgement, total_before: object) -> bool:
     """Whether anything changed that a subscriber can see; a window that closed without effect is no news."""
     lead = judgement.lead
     return (
         judgement.evaluation.total != total_before
-        or lead.temperature != temperature_before
+        or lead.temperature != judgement.temperature_before
         or lead.stage != judgement.stage_before
         or judgement.goes_to_sales
         or judgement.changes_track

@@ -90,6 +90,68 @@ async def load_due(connection: Connection, *, now: datetime, rows: int) -> list[
     return [dict(row) for row in await connection.fetch(_DUE, now, rows)]
 
 
+_HISTORY = """
+SELECT * FROM lead
+ WHERE id < $1 AND merged_into IS NULL AND NOT is_test
+   AND ($2::timestamptz IS NULL OR coalesce(last_activity_at, created_at) >= $2)
+ ORDER BY id DESC LIMIT $3
+"""
+
+
+async def history(connection: Connection, *, before: UUID, since: datetime | None, rows: int) -> list[dict[str, Any]]:
+    """Return leads below an id, newest first: those active since an instant, without tests and merged ones."""
+    return [dict(row) for row in await connection.fetch(_HISTORY, before, since, rows)]
+
+
+_COUNT = """
+SELECT count(*) FROM lead
+ WHERE merged_into IS NULL AND NOT is_test
+   AND ($1::timestamptz IS NULL OR coalesce(last_activity_at, created_at) >= $1)
+"""
+
+
+async def count_history(connection: Connection, *, since: datetime | None) -> int:
+    """Return how many leads `history` gives in all."""
+    found: int = await connection.fetchval(_COUNT, since)
+    return found
+
+
+_WINDOW = "SELECT id FROM lead WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1"
+_TOUCHED = """
+SELECT * FROM lead AS l
+ WHERE l.id > $1 AND ($7::uuid IS NULL OR l.id <= $7) AND l.merged_into IS NULL
+   AND ($2 OR l.golden ?| $3::text[] OR (l.sales_decision IS NOT NULL AND 'sales_decision' = ANY ($3))
+        OR l.custom ?| $4::text[]
+        OR EXISTS (SELECT FROM fact AS f WHERE f.lead_id = l.id AND f.type = ANY ($5::text[])))
+ ORDER BY l.id LIMIT $6 FOR UPDATE
+"""
+
+
+MOST_LOOKED_AT = 20_000
+"""Leads that one look for touched ones passes: few of them may be, and a statement has only seconds."""
+
+
+async def load_touched(
+    connection: Connection,
+    *,
+    after: UUID,
+    everyone: bool,
+    fields: Sequence[str],
+    events: Sequence[str],
+    rows: int,
+) -> tuple[list[dict[str, Any]], UUID | None]:
+    """Return leads above an id that carry one of some fields or did one of some things, locked until the commit.
+
+    With them comes the id up to which was looked, or None if no lead is left above.
+    """
+    until: UUID | None = await connection.fetchval(_WINDOW, after, MOST_LOOKED_AT - 1)
+    answers = [name.removeprefix("custom.") for name in fields if name.startswith("custom.")]
+    found = await connection.fetch(_TOUCHED, after, everyone, list(fields), answers, list(events), rows, until)
+    if len(found) == rows:
+        until = found[-1]["id"]
+    return [dict(row) for row in found], until
+
+
 _FACTS = """
 SELECT lead_id, type, attributes, count, first_at, last_at FROM fact WHERE lead_id = ANY ($1::uuid[])
 """

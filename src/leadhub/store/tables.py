@@ -396,20 +396,43 @@ class ConsentRecord(Base):
 
 
 class PlaybookVersion(Base):
-    """An immutable version of the document that decides."""
+    """An immutable version of the document that decides: a draft, the active one, or one that was."""
 
     __tablename__ = "playbook_version"
     __table_args__ = (
         Index("uq_playbook_version_active", "state", unique=True, postgresql_where=text("state = 'active'")),
+        Index("ix_playbook_version_reference", "reference"),
+        CheckConstraint("state IN ('draft', 'active', 'retired')", name="state"),
     )
 
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str]
+    reference: Mapped[str]
+    """What results name: the document's own `name@version`. One reference never stands for two documents."""
     document: Mapped[str]
     state: Mapped[str]
     author: Mapped[str]
     note: Mapped[str]
     created_at: Mapped[datetime]
+    published_at: Mapped[datetime | None]
+    published_by: Mapped[str | None]
+
+
+class RescoreRun(Base):
+    """The leads that a published version may judge differently, and how far judging them again has come."""
+
+    __tablename__ = "rescore_run"
+    __table_args__ = (Index("ix_rescore_run_open", "version", postgresql_where=text("finished_at IS NULL")),)
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    reach: Mapped[dict[str, Any]]
+    """{"everyone": false, "fields": [...], "events": [...]}: what a lead must carry to be touched."""
+    after_id: Mapped[UUID]
+    """The newest lead judged; the next batch begins behind it."""
+    judged: Mapped[int]
+    changed: Mapped[int]
+    begins_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
 
 
 class ScoreLine(Base):

@@ -1,0 +1,251 @@
+"""Try a playbook on the leads there are, without any effect: who would be judged differently, and how.
+
+Leads are read in slices by their ids, newest first, each slice in a transaction of its own that only reads: memory
+stays flat however many there are, and nothing waits for the simulation. Both playbooks decide as of the same instant.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from leadhub.domain import routing
+from leadhub.domain.changes import Decision
+from leadhub.domain.ids import LeadId
+from leadhub.domain.lead import Lead
+from leadhub.domain.model import Route
+from leadhub.domain.playbook import Playbook
+from leadhub.domain.scoring import CompiledPlaybook
+from leadhub.pipeline.recognise import from_row, load_facts
+from leadhub.store import driver, leads
+
+SLICE = 500
+"""Leads of one read: some megabytes, and a twentieth of a second between two reports of progress."""
+_BAND = 10
+_LAST = UUID(int=(1 << 128) - 1)
+
+Progress = Callable[[int], Awaitable[None]]
+"""Told, after each slice, how many leads were tried so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a lead stands by one playbook."""
+
+    total: int
+    stage: str
+    temperature: str
+    route: str
+    """"sales:na", "nurture:beginner", "nurture:none" or "none"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How many leads would move from one stage, temperature or route to another."""
+
+    what: str
+    before: str
+    after: str
+    leads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One lead that would be judged differently."""
+
+    lead_id: UUID
+    before: Standing
+    after: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many of the leads a team or an owner would have."""
+
+    name: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Leads with a total from `low` to `low + 9`; and how many of those now in it sales accepted or rejected."""
+
+    low: int
+    before: int
+    after: int
+    accepted: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What publishing a playbook would change."""
+
+    old: str
+    new: str
+    leads: int
+    complete: bool
+    """Whether all leads asked for were tried; False when the limit ended it."""
+    changed: int
+    """Leads whose stage, temperature or route would be another."""
+    rescored: int
+    """Leads whose total would be another."""
+    moves: tuple[Move, ...]
+    """The most frequent first."""
+    examples: tuple[Moved, ...]
+    teams: tuple[Load, ...]
+    owners: tuple[Load, ...]
+    bands: tuple[Band, ...]
+
+
+async def simulate(
+    engine: AsyncEngine,
+    old: CompiledPlaybook,
+    new: CompiledPlaybook,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    limit: int | None = None,
+    examples: int = 20,
+    slice_rows: int = SLICE,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Judge leads by two playbooks and return what is different.
+
+    Args:
+        engine: where the leads are.
+        old: what decides now.
+        new: what is tried.
+        now: the instant as of which both decide.
+        since: only leads that were active, or came, since then.
+        limit: at most so many leads, the newest.
+        examples: at most so many of the leads that would move.
+        slice_rows: leads of one read; between two reads others have their turn.
+        progress: told how far it has come.
+    """
+    tally = _Tally(new.playbook, examples)
+    async for part in _slices(engine, since=since, limit=limit, rows=slice_rows):
+        for lead in part:
+            view = lead.view()
+            tally.add(lead, old.decide(view, now=now), new.decide(view, now=now))
+        if progress is not None:
+            await progress(tally.leads)
+    return tally.result(old.reference, new.reference, complete=limit is None or tally.leads < limit)
+
+
+async def count_leads(engine: AsyncEngine, *, since: datetime | None = None) -> int:
+    """Return how many leads a simulation without a limit would try."""
+    async with driver.connect(engine) as connection:
+        return await leads.count_history(connection, since=since)
+
+
+async def _slices(
+    engine: AsyncEngine, *, since: datetime | None, limit: int | None, rows: int
+) -> AsyncIterator[list[Lead]]:
+    before, left = _LAST, limit
+    while left is None or left > 0:
+        wanted = rows if left is None else min(rows, left)
+        async with driver.transaction(engine) as connection:
+            found = await leads.history(connection, before=before, since=since, rows=wanted)
+            if not found:
+                return
+            loaded: dict[LeadId, Lead] = {row["id"]: from_row(row, {}) for row in found}
+            await load_facts(connection, loaded)
+        yield list(loaded.values())
+        before = found[-1]["id"]
+        left = None if left is None else left - len(found)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Adds up what is different; keeps counters and a few examples, never the leads."""
+
+    playbook: Playbook
+    most_examples: int
+    leads: int = 0
+    changed: int = 0
+    rescored: int = 0
+    moves: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    examples: list[Moved] = field(default_factory=list)
+    teams: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+    owners: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+    bands: tuple[Counter[int], Counter[int]] = field(default_factory=lambda: (Counter(), Counter()))
+    answers: tuple[Counter[int], Counter[int]] = field(default_factory=lambda: (Counter(), Counter()))
+    cursors: dict[str, int] = field(default_factory=dict)
+
+    def add(self, lead: Lead, old: Decision, new: Decision) -> None:
+        self.leads += 1
+        before, after = _standing(old), _standing(new)
+        if before != after:
+            self._note_moves(lead, before, after)
+        for decision, teams in zip((old, new), self.teams, strict=True):
+            if decision.route is Route.SALES and decision.team is not None:
+                teams[decision.team] += 1
+        self._note_owners(lead, old, new)
+        for standing, bands in zip((before, after), self.bands, strict=True):
+            bands[standing.total // _BAND * _BAND] += 1
+        if lead.sales_decision is not None:
+            accepted = lead.sales_decision == "accepted"
+            self.answers[0 if accepted else 1][before.total // _BAND * _BAND] += 1
+
+    def _note_moves(self, lead: Lead, before: Standing, after: Standing) -> None:
+        self.rescored += before.total != after.total
+        moved = False
+        for what in ("stage", "temperature", "route"):
+            was, becomes = getattr(before, what), getattr(after, what)
+            if was != becomes:
+                moved = True
+                self.moves[what, was, becomes] += 1
+        self.changed += moved
+        if moved and len(self.examples) < self.most_examples:
+            self.examples.append(Moved(lead.lead_id, before, after))
+
+    def _note_owners(self, lead: Lead, old: Decision, new: Decision) -> None:
+        """Leave leads with their owners, and deal those out that would come to sales, as routing would."""
+        held, dealt = self.owners
+        mine = lead.owner if lead.route == Route.SALES else None
+        if mine is not None and old.route is Route.SALES:
+            held[mine] += 1
+        if new.route is not Route.SALES or new.team is None:
+            return
+        if mine is not None:
+            dealt[mine] += 1
+            return
+        team = self.playbook.teams[new.team]
+        choice = routing.choose_owner(team, cursor=self.cursors.get(new.team, 0), open_leads=dealt)
+        self.cursors[new.team] = choice.cursor
+        dealt[choice.owner or "nobody: everybody is at capacity"] += 1
+
+    def result(self, old: str, new: str, *, complete: bool) -> Simulation:
+        return Simulation(
+            old=old,
+            new=new,
+            leads=self.leads,
+            complete=complete,
+            changed=self.changed,
+            rescored=self.rescored,
+            moves=tuple(Move(*key, leads) for key, leads in self.moves.most_common()),
+            examples=tuple(self.examples),
+            teams=_loads(*self.teams),
+            owners=_loads(*self.owners),
+            bands=tuple(
+                Band(low, self.bands[0][low], self.bands[1][low], self.answers[0][low], self.answers[1][low])
+                for low in sorted(self.bands[0] | self.bands[1])
+            ),
+        )
+
+
+def _standing(decision: Decision) -> Standing:
+    where = str(decision.route)
+    if decision.route is not Route.NONE:
+        where += f":{(decision.team if decision.route is Route.SALES else decision.track) or 'none'}"
+    context = decision.context
+    return Standing(decision.scores.total, context.stage.value, context.temperature.value, where)
+
+
+def _loads(before: Counter[str], after: Counter[str]) -> tuple[Load, ...]:
+    return tuple(Load(name, before[name], after[name]) for name in sorted(before | after))
