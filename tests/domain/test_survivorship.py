@@ -40,7 +40,8 @@ def test_a_name_is_worth_more_than_a_newer_initial() -> None:
 
 def test_a_name_is_worth_more_than_what_somebody_is_called() -> None:
     golden = fold(
-        said(1, first_name="Robert", full_name="Robert Stone"), said(2, first_name="Bob", full_name="Bob Stone")
+        said(1, first_name="Robert", full_name="Robert Stone", last_name="Stone"),
+        said(2, first_name="Bob", full_name="Bob Stone", last_name="Rose"),
     )
 
     assert values(golden) == {"first_name": "Robert", "full_name": "Robert Stone", "last_name": "Rose"}
