@@ -246,6 +246,21 @@ async def test_two_undone_are_told_apart_and_not_merged_again_without_a_word(des
     assert await desk.rows("SELECT * FROM not_same") == []
 
 
+async def test_nothing_that_comes_joins_what_was_undone(desk: Desk) -> None:
+    ana, ben, cleo = [await desk.comes(person) for person in (ANA, BEN, CLEO)]
+    await desk.undo(await desk.merge(ana, ben))
+
+    await desk.comes({"email": ANA["email"], "phone": BEN["phone"]})
+    await desk.comes({"email": ANA["email"], "phone": BEN["phone"], "first_name": "Kim"})
+    await desk.merge(cleo, ben)  # a third one, through whom they might become one
+    await desk.comes({"email": ANA["email"], "phone": BEN["phone"], "last_name": "Diaz"})
+    await desk.comes({"email": ANA["email"], "first_name": "Kim", "last_name": "Diaz", "phone": BEN["phone"]})
+
+    seen = await desk.picture(ana, ben, cleo)
+    assert [lead["merged_into"] for lead in seen.values()] == [None, cleo, None]
+    assert await desk.rows("SELECT * FROM merge WHERE actor = 'leadhub'") == []
+
+
 async def test_the_lead_that_lives_again_is_routed_afresh_and_the_other_keeps_its_owner(desk: Desk) -> None:
     hot = {"job_title": "CTO", "employees": "120", "industry": "SaaS"}
     ana = await desk.comes(ANA)

@@ -59,3 +59,16 @@ def forms_of(name: str) -> frozenset[str]:
     """
     mine = _MEMBERSHIPS.get(name, frozenset())
     return frozenset(other for other, groups in _MEMBERSHIPS.items() if other != name and not mine.isdisjoint(groups))
+
+
+_SHORT = {name for group in _GROUPS.replace("\n", " | ").split("|") for name in group.split()[1:]}
+_LONG = {group.split()[0] for group in _GROUPS.replace("\n", " | ").split("|") if group.split()}
+
+
+def is_short_form(name: str) -> bool:
+    """Whether a folded given name is only ever what somebody is called, beside the name that they have.
+
+    >>> is_short_form("bob"), is_short_form("robert"), is_short_form("ada")
+    (True, False, False)
+    """
+    return name in _SHORT and name not in _LONG

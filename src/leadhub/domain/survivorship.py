@@ -5,7 +5,7 @@ time of receipt, the submission's id, how complete they are), so the order in wh
 and merging two leads is folding their golden values together.
 
     e-mail      a personal mailbox before a shared one, then the newest; its domain and class come with it
-    names       a name before an initial, then the newest
+    names       a full name before a nickname, both before an initial; then the newest
     the rest    the newest; an edit by a person before any source, until a newer edit
 
 Two parts of a lead are never mixed. A job is what was said beside one company, a place what was said beside one
@@ -14,14 +14,16 @@ and so on. A title's rank and department come with the title; street, postcode, 
 submission, a complete address before a part of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from leadhub.domain.ids import SubmissionId
 from leadhub.domain.model import FieldValue, GoldenValue
+from leadhub.domain.nicknames import is_short_form
 from leadhub.domain.normalisation import Refused, normalise_company
+from leadhub.domain.normalisation import fold as fold_text
 
 Golden = Mapping[str, GoldenValue]
 
@@ -143,7 +145,7 @@ def _group_rank(side: Golden, group: tuple[str, ...]) -> tuple[Any, ...]:
 def _chosen(name: str, one: GoldenValue, other: GoldenValue) -> GoldenValue:
     if one == other:
         return one
-    rank, rule = (_fullness, "a name before an initial, then most recent") if name in _NAMES else _MOST_RECENT
+    rank, rule = _RULES.get(name, _MOST_RECENT)
     return _ruled(one if rank(one) >= rank(other) else other, rule)
 
 
@@ -158,13 +160,28 @@ def _recency(value: GoldenValue) -> tuple[Any, ...]:
 
 
 def _fullness(value: GoldenValue) -> tuple[Any, ...]:
-    """An initial says less than a name; among names the person's newest spelling counts."""
     is_edit, *recency = _recency(value)
     return (is_edit, len(str(value.value).rstrip(".")) > 1, *recency)
 
 
-_NAMES = frozenset({"first_name", "last_name", "full_name"})
-_MOST_RECENT = (_recency, "most recent")
+def _given_fullness(value: GoldenValue) -> tuple[Any, ...]:
+    is_edit, is_more_than_an_initial, *recency = _fullness(value)
+    return (is_edit, is_more_than_an_initial, not _is_nickname(str(value.value)), *recency)
+
+
+@lru_cache(maxsize=4096)
+def _is_nickname(name: str) -> bool:
+    return is_short_form(fold_text(name).partition(" ")[0])
+
+
+Rank = Callable[[GoldenValue], tuple[Any, ...]]
+_MOST_RECENT: tuple[Rank, str] = (_recency, "most recent")
+_FULL_GIVEN: tuple[Rank, str] = (_given_fullness, "a full name before a nickname, then most recent")
+_RULES: dict[str, tuple[Rank, str]] = {
+    "first_name": _FULL_GIVEN,
+    "full_name": _FULL_GIVEN,
+    "last_name": (_fullness, "a full name before an initial, then most recent"),
+}
 
 
 def shown(golden: Golden) -> dict[str, FieldValue]:
