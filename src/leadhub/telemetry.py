@@ -41,6 +41,10 @@ SPAM = Counter("leadhub_submissions_spam", "Submissions put aside as spam", ["ch
 FORGED = Counter(
     "leadhub_signatures_refused", "Requests whose sender did not prove itself", ["channel"], registry=REGISTRY
 )
+QUARANTINED = Counter(
+    "leadhub_deliveries_quarantined", "Deliveries of proven senders in which nobody was found", ["channel"],
+    registry=REGISTRY,
+)  # fmt: skip
 REFUSED = Counter("leadhub_requests_refused", "Requests refused at the door", ["status"], registry=REGISTRY)
 INBOX_WAITING = Gauge("leadhub_inbox_waiting", "Submissions in memory that wait for their commit", registry=REGISTRY)
 INBOX_FLUSH_ROWS = Histogram(

@@ -13,10 +13,14 @@ from tests.support.gateway import Gateway, client_of, own_database, running
 from tests.support.posting import an_inbound
 
 from leadhub import telemetry
+from leadhub.channels.platform import NOBODY
 from leadhub.channels.registry import CHANNELS, PLATFORMS
 from leadhub.embedded import EmbeddedServers
 from leadhub.pipeline import sources
-from leadhub.resources import clock
+from leadhub.pipeline.quarantine import replay
+from leadhub.resources import Ids, clock, open_inbox
+from leadhub.store import quarantine
+from leadhub.store import sources as kept
 
 LEAD = {
     "lead_id": "L-17",
@@ -120,3 +124,45 @@ async def test_a_handshake_is_answered(gateway: Gateway, client: httpx2.AsyncCli
 
     assert allowed.headers["webhook-allowed-origin"] == "events.example.com"
     assert is_there.status_code == 200
+
+
+async def test_what_nobody_can_be_found_in_is_kept_and_read_again_once_it_is_mapped(
+    gateway: Gateway, client: httpx2.AsyncClient
+) -> None:
+    path = await a_source(gateway, "google-ads", "a secret of google")
+    columns = [{"column_id": "WHERE_TO?", "string_value": "ada@example.org"}]
+    body = {"lead_id": "L-18", "google_key": "a secret of google", "user_column_data": columns}
+
+    answers = [
+        await client.post(path, json=body),
+        await client.post(path, json={**body, "lead_id": "L-19", "deep": json.loads("[" * 40 + "]" * 40)}),
+    ]
+
+    resources = gateway.resources
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert await stored(gateway, path) == []
+    async with resources.sessions() as session:
+        [source] = [one for one in await kept.list_sources(session, limit=100, now=clock()) if path.endswith(one.key)]
+        held = await quarantine.of_source(session, source.id, limit=10)
+    assert [one.because for one in held] == [NOBODY, "At most 32 levels of nesting are accepted."]
+    assert all(b"a secret of google" not in one.body for one in held)
+
+    changes = sources.SourceChanges(options={"field_map": {"WHERE_TO?": "email"}})
+    await sources.update_source(resources.sessions, source.id, changes, expected_version=None, now=clock())
+    inbox = open_inbox(resources)
+    replayed = await replay(resources.sessions, inbox, source.id, new_id=Ids(), now=clock())
+    await inbox.close()
+
+    assert replayed == (1, 1)
+    [(content, _)] = await stored(gateway, path)
+    assert content["fields"] == {"email": "ada@example.org"}
+
+
+async def test_a_forgery_is_not_kept(gateway: Gateway, client: httpx2.AsyncClient) -> None:
+    path = await a_source(gateway, "typeform", "a secret of typeform")
+
+    problem_of(await client.post(path, content=b"{", headers={"typeform-signature": "sha256=x"}), 401)
+
+    async with gateway.resources.engine.connect() as connection:
+        query = text("SELECT count(*) FROM quarantine q JOIN source s ON s.id = q.source_id WHERE s.key = :key")
+        assert (await connection.execute(query, {"key": path.rpartition("/")[2]})).scalar_one() == 0

@@ -1,14 +1,16 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.posting import JSON, MULTIPART, URLENCODED, a_connection, an_inbound, api
+from tests.support.signing import SIGN, STANDARD_SECRET
 
 from leadhub.channels.registry import CHANNELS, PLATFORMS
 from leadhub.channels.stated import SubmissionIn
-from leadhub.domain.errors import LeadHubError
+from leadhub.domain.errors import LeadHubError, NotAuthenticated, TooLarge
 from leadhub.domain.submission import Content
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -79,3 +81,28 @@ def test_a_sample_with_anything_in_it_is_taken_or_refused(platform: str, data: s
     for each in capture.submissions:
         assert Content.model_validate_json(each.content.model_dump_json()) == each.content
         assert each.content.external_id or {"email", "phone"} & each.content.fields.keys()
+
+
+@pytest.mark.parametrize("platform", [name for name in PLATFORMS if name in SIGN])
+@settings(max_examples=25)
+@given(st.data())
+def test_a_proven_senders_nonsense_is_kept_or_taken_and_never_a_fault(platform: str, data: st.DataObject) -> None:
+    vector = data.draw(st.sampled_from(SAMPLES[platform]))
+    document = vector.get("json") or vector.get("form") or vector.get("multipart")
+    changed = broken(document, data.draw(st.lists(st.integers(0, 9), max_size=7)), data.draw(VALUES))
+    body = json.dumps(changed).encode()[: data.draw(st.sampled_from([None, 1, 20]))]
+    secret = STANDARD_SECRET.encode()
+    headers = vector.get("headers", {}) | SIGN[platform](body, secret)
+    connection = replace(a_connection(platform, vector.get("options")), secrets=(secret,))
+    try:
+        capture = PLATFORMS[platform].unpack(an_inbound(body, vector.get("type", JSON), headers), connection)
+    except NotAuthenticated:
+        assert platform == "google-ads"  # whose key is in the body that was broken
+        return
+    except TooLarge:
+        return
+
+    assert capture.quarantined is None or secret not in capture.quarantined.body
+    for notice in capture.notices:
+        assert notice.object_id.isascii()
+        assert "/" not in notice.object_id

@@ -16,10 +16,10 @@ def dig(value: object, *path: str | int) -> object:
     (1, None)
     """
     for step in path:
-        if isinstance(step, str):
-            value = value.get(step) if isinstance(value, dict) else None
+        if type(value) is dict:  # JSON knows no subclass
+            value = value.get(step)
         else:
-            value = value[step] if isinstance(value, list) and len(value) > step else None
+            value = value[step] if type(value) is list and type(step) is int and len(value) > step else None
     return value
 
 
@@ -29,9 +29,12 @@ def text(value: object, *path: str | int) -> str:
     >>> text({"id": 9007199254740993}, "id"), text({"id": None}, "id"), text(True)
     ('9007199254740993', '', 'true')
     """
-    value = dig(value, *path) if path else value
-    if isinstance(value, str):
+    for step in path:
+        value = value.get(step) if type(value) is dict else dig(value, step)
+    if type(value) is str:
         return value.strip()
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, (int, float)) else ""

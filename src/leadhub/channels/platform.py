@@ -6,6 +6,7 @@ So a new platform is one module with a `Platform` and one line in the registry; 
 `tests/channels/test_new_platform.py`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,9 +31,9 @@ from leadhub.channels.decoding import (
 )
 from leadhub.channels.digging import moment
 from leadhub.channels.options import options_of, read_options
-from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Notice, Receipt, Reply, Unpacked
+from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Notice, Quarantined, Receipt, Reply, Unpacked
 from leadhub.channels.signatures import Proof
-from leadhub.domain.errors import FieldError, UnsupportedMedia
+from leadhub.domain.errors import FieldError, InvalidInput, UnsupportedMedia
 from leadhub.domain.normalisation.text import clean_block, clean_line
 from leadhub.domain.submission import MAX_CUSTOM, Content, Evidence, StatedActivity, StatedConsent
 
@@ -122,6 +123,9 @@ class Told:
 Read = Callable[[Sent], Iterable[Told]]
 Handshake = Callable[[Inbound, Connection], Reply | None]
 
+NOBODY = "nobody is in it: neither an e-mail address nor a telephone number; map one, then replay"
+_KEPT = re.compile(r"content-type|ce-[a-z]{1,20}|webhook-id|sentry-trace|x-chatwoot-delivery|x-salesloft-event")
+"""Headers without which a delivery could not be read again; none of them proves or hides anything."""
 ACCEPTED = b'{"status":"accepted"}'
 
 
@@ -140,6 +144,8 @@ class Platform:
     hidden: tuple[str, ...] = ()
     """Top-level names of the body that hold a secret and are not stored."""
     answer: bytes = ACCEPTED
+    keeps_nobody: bool = False
+    """Whether every delivery should be somebody's: then one without anybody is kept for a person to look at."""
     handshake: Handshake | None = None
     announced: Callable[[Sent], Iterable[Notice]] | None = None
     """For a platform that only announces its leads: reads the announcement. `read` then reads what was fetched."""
@@ -163,9 +169,17 @@ class Platform:
         """Verify and unpack."""
         url = connection.options.get("webhook_url")
         self.proof.verify(inbound, connection.secrets, url=url if isinstance(url, str) else "")
-        if self.announced is None:
-            return self.preview(inbound, connection)
-        return Capture((), notices=tuple(self.announced(self._sent(inbound, connection))))
+        try:
+            if self.announced is not None:
+                return Capture((), notices=tuple(self.announced(self._sent(inbound, connection))))
+            sent = self._sent(inbound, connection)
+            told = list(self.read(sent))
+            submissions = tuple(one for each in told if (one := self._unpacked(each, sent)) is not None)
+        except (InvalidInput, UnsupportedMedia) as error:
+            return Capture((), quarantined=self._quarantined(str(error), inbound))
+        if told and not submissions and self.keeps_nobody:
+            return Capture((), quarantined=self._quarantined(NOBODY, inbound))
+        return Capture(submissions)
 
     def preview(self, inbound: Inbound, connection: Connection) -> Capture:
         """Unpack without asking who sent it."""
@@ -182,6 +196,21 @@ class Platform:
         """Add nothing: no browser posts here."""
         del inbound, connection
         return ()
+
+    def _quarantined(self, because: str, inbound: Inbound) -> Quarantined:
+        body = self._without_secrets(inbound.body) if self.hidden else inbound.body
+        headers = {name: values[0] for name, values in inbound.headers.items() if _KEPT.fullmatch(name)}
+        return Quarantined(because, body, headers)
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        """Return a body without what must not be stored; nothing of one in which that cannot be found."""
+        try:
+            document = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return b""
+        if not isinstance(document, dict):
+            return body
+        return orjson.dumps({name: value for name, value in document.items() if name not in self.hidden})
 
     def _sent(self, inbound: Inbound, connection: Connection) -> Sent:
         media = media_type(inbound)

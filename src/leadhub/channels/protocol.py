@@ -91,6 +91,20 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A delivery of a proven sender in which no lead could be read: kept, and acknowledged.
+
+    Platforms repeat what is refused for hours, and in the end send nothing more at all.
+    """
+
+    because: str
+    body: bytes
+    """As it came, without secrets."""
+    headers: Mapping[str, str]
+    """What of the head is needed to read it again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """What to store, and how to answer once that is on disk."""
 
@@ -99,6 +113,7 @@ class Capture:
     """The channel's own notes for `reply`, for example where a form redirects to."""
     notices: tuple[Notice, ...] = ()
     """Leads of which only the platform knows more."""
+    quarantined: Quarantined | None = None
 
 
 class SecretFrom(StrEnum):

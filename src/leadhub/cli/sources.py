@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,8 +21,11 @@ from leadhub.cli.database import entropy, now, use
 from leadhub.cli.errors import UserError
 from leadhub.cli.options import Flag, Json, Several
 from leadhub.pipeline import fetch, sources
-from leadhub.resources import Resources
+from leadhub.pipeline import quarantine as held
+from leadhub.pipeline.quarantine import Replayed
+from leadhub.resources import Ids, Resources, open_inbox
 from leadhub.store import notifications
+from leadhub.store import quarantine as stored_quarantine
 from leadhub.store import sources as stored
 from leadhub.store.notifications import TokenState
 from leadhub.store.sources import Source
@@ -158,6 +162,33 @@ def token(key: str, /) -> None:
 
 
 @app.command
+def quarantine(key: str, /, *, replay: Flag = False, as_json: Json = False) -> None:
+    """List what a source's sender sent and nobody could be found in; it was acknowledged, and is kept for 30 days.
+
+    Args:
+        key: The source's key.
+        replay: Read it again, with the source's options as they are now; what can be read becomes leads.
+        as_json: Print JSON.
+    """
+
+    async def work(resources: Resources) -> tuple[Replayed | None, list[_HeldLine]]:
+        source = await _by_key(resources, key)
+        done = None
+        if replay:
+            inbox = open_inbox(resources)
+            done = await held.replay(resources.sessions, inbox, source.id, new_id=Ids(), now=now())
+            await inbox.close()
+        async with resources.sessions() as session:
+            rows = await stored_quarantine.of_source(session, source.id, limit=_MOST)
+        return done, [_HeldLine(str(row.id), row.received_at, row.because, len(row.body)) for row in rows]
+
+    done, lines = use(work)
+    if done is not None:
+        note(f"{done.taken} could be read and are leads now, {done.held} could not.")
+    show(lines, _HELD_COLUMNS, empty="Nothing is held.", as_json=as_json)
+
+
+@app.command
 def preview(key: str, file: Path, /, *, content_type: str = "application/json", option: Several = ()) -> None:
     """Show what a source would make of a request, without sending or storing anything.
 
@@ -277,6 +308,22 @@ def set_(key: str, option: tuple[str, ...], /) -> None:
 
     use(work)
     note(f"Changed {', '.join(changes)} of {key}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldLine:
+    id: str
+    received_at: datetime
+    because: str
+    bytes: int
+
+
+_HELD_COLUMNS: Columns = {
+    "id": lambda line: line.id,
+    "received": lambda line: line.received_at,
+    "because": lambda line: line.because,
+    "bytes": lambda line: line.bytes,
+}
 
 
 @dataclass(frozen=True, slots=True)

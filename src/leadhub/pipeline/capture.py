@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+import orjson
 from prometheus_client import Counter
 from pydantic_core import PydanticSerializationError
 
 from leadhub import telemetry
-from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Receipt, Reply, Unpacked
+from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Quarantined, Receipt, Reply, Unpacked
 from leadhub.domain import credentials
 from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge
 from leadhub.pipeline.lookups import ApiKeys, Connections
-from leadhub.store import notifications
+from leadhub.store import notifications, quarantine
 from leadhub.store.engine import Sessions
 from leadhub.store.inbox import Inbox, NewSubmission, Taken
 from leadhub.store.notifications import NewNotification
+from leadhub.store.quarantine import Held
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Anything else in a path cannot be a connection's key and is not worth a look-up."""
@@ -110,12 +112,23 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
         raise
     ids = itertools.chain((request_id,), iter(gate.new_id, None))
     rows = rows_of(unpacked, target.connection, inbound, ids)
+    if unpacked.quarantined is not None:
+        await _quarantine(gate, target, unpacked.quarantined, inbound, request_id=request_id)
     if unpacked.notices:
         await _keep_notices(gate, target, unpacked, inbound)
     taken = await gate.inbox.put(rows)
     receipts = [Receipt(str(one.submission_id), one.replayed) for one in taken]
     reply = target.channel.reply(unpacked, receipts, inbound, target.connection)
     return _counted(target.channel.name, rows, taken, reply)
+
+
+async def _quarantine(gate: Gate, target: Target, held: Quarantined, inbound: Inbound, *, request_id: UUID) -> None:
+    row = Held(
+        request_id, target.connection.source_id, inbound.received_at, held.because[:500], held.body, held.headers
+    )
+    async with gate.sessions.begin() as session:
+        await quarantine.insert(session, row, headers_json=orjson.dumps(dict(held.headers)).decode())
+    _of_channel(telemetry.QUARANTINED, target.channel.name).inc()
 
 
 async def _keep_notices(gate: Gate, target: Target, unpacked: Capture, inbound: Inbound) -> None:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
 from leadhub import telemetry
+from leadhub.channels.platform import NOBODY
 from leadhub.channels.protocol import Connection, Inbound
 from leadhub.channels.registry import PLATFORMS
 from leadhub.domain.errors import LeadHubError, Unavailable
@@ -126,7 +127,7 @@ async def _taken(work: Fetching, announced: Announced, fetched: Fetched) -> Late
     try:
         capture = PLATFORMS[announced.channel].preview(inbound, connection)
         if not capture.submissions:
-            return Later("nobody is in it: neither an e-mail address nor a telephone number; map one, then replay")
+            return Later(NOBODY)
         await work.inbox.put(rows_of(capture, connection, inbound, itertools.chain(iter(work.new_id, None))))
     except Unavailable:
         return Later("the inbox is full")

@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
-from leadhub.store import idempotency, purging
+from leadhub.store import idempotency, purging, quarantine
 from leadhub.store.engine import Sessions
 from leadhub.store.partitions import ensure_partitions
+
+_QUARANTINE = timedelta(days=30)
 
 _log = telemetry.get_logger("housekeeping")
 
@@ -31,3 +33,10 @@ async def purge_keys(sessions: Sessions, *, now: datetime, keep: timedelta) -> N
     async with sessions.begin() as session:
         purged += await idempotency.purge(session, before=now - keep)
     _log.info("keys.purged", purged=purged)
+
+
+async def purge_quarantine(sessions: Sessions, *, now: datetime) -> None:
+    """Forget deliveries that nobody could read and nobody looked after for a month."""
+    async with sessions.begin() as session:
+        purged = await quarantine.purge(session, before=now - _QUARANTINE)
+    _log.info("quarantine.purged", purged=purged)

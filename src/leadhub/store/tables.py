@@ -138,6 +138,20 @@ class Notification(Base):
     """Why it still waits, or was put aside."""
 
 
+class Quarantine(Base):
+    """A delivery of a proven sender in which no lead could be read; kept for a month."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (Index("ix_quarantine_source", "source_id", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"))
+    received_at: Mapped[datetime]
+    because: Mapped[str]
+    body: Mapped[bytes]
+    headers: Mapped[dict[str, Any]]
+
+
 class SourceToken(Base):
     """What lets us fetch at a source's platform, sealed, and since when it does not any more."""
 

@@ -3,7 +3,7 @@
 A repeated name keeps all its values in order. Everything is text afterwards.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from leadhub.channels.decoding.documents import decode_json_object
@@ -118,10 +118,11 @@ def flatten(document: Mapping[str, object], *, most: int = MAX_FIELDS) -> FormFi
         InvalidInput: over a limit.
     """
     fields: FormFields = {}
-    for count, (name, text) in enumerate(_leaves("", document), start=1):
-        _refuse_many(count, most=most)
-        _refuse_long(name)
-        fields.setdefault(name, []).append(text)
+    _add_leaves(fields, "", document)
+    _refuse_many(sum(map(len, fields.values())), most=most)
+    for name in fields:
+        if len(name) > MAX_NAME:
+            _refuse_long(name)
     return fields
 
 
@@ -189,18 +190,26 @@ def _refuse_long(name: str) -> None:
         raise InvalidInput.at(pointer(name), f"A name has at most {MAX_NAME} characters.")
 
 
-def _leaves(prefix: str, value: object) -> Iterator[tuple[str, str]]:
-    """Yield every leaf with its dotted name."""
+def _add_leaves(fields: FormFields, prefix: str, holder: Mapping[str, object]) -> None:
+    """Add every leaf under its dotted name."""
+    for name, member in holder.items():
+        place = f"{prefix}.{name}" if prefix else name
+        for value in member if isinstance(member, list) else (member,):
+            _add_leaf(fields, place, value)
+
+
+def _add_leaf(fields: FormFields, place: str, value: object) -> None:
     match value:
+        case str():
+            fields.setdefault(place, []).append(value)
         case dict():
-            for name, member in value.items():
-                yield from _leaves(f"{prefix}.{name}" if prefix else name, member)
+            _add_leaves(fields, place, value)
         case list():
             for item in value:
-                yield from _leaves(prefix, item)
+                _add_leaf(fields, place, item)
         case bool():
-            yield prefix, "true" if value else "false"
+            fields.setdefault(place, []).append("true" if value else "false")
         case None:
             return
         case _:
-            yield prefix, str(value)
+            fields.setdefault(place, []).append(str(value))

@@ -48,6 +48,7 @@ PLATFORM = Platform(
         header="calendly-webhook-signature", signed=(Part.TIME, b".", Part.BODY), member="v1", window_seconds=180
     ),
     read=read,
+    keeps_nobody=True,
     activity="meeting_booked",
     guide=Guide(
         "Calendly",

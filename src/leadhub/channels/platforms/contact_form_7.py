@@ -22,6 +22,7 @@ PLATFORM = Platform(
     name="contact-form-7",
     proof=Shared(is_required=False),
     read=read,
+    keeps_nobody=True,
     body=Body.FORM,
     guide=Guide(
         "Contact Form 7",

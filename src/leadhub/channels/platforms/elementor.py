@@ -52,6 +52,7 @@ PLATFORM = Platform(
     name="elementor",
     proof=Shared(is_required=False),
     read=read,
+    keeps_nobody=True,
     body=Body.FORM,
     guide=Guide(
         "Elementor forms",

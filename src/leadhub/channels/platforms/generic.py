@@ -77,6 +77,7 @@ PLATFORM = Platform(
         )
     ),
     read=read,
+    keeps_nobody=True,
     body=Body.FORM,
     options=JsonOptions,
     guide=Guide(

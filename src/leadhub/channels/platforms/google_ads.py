@@ -48,6 +48,7 @@ PLATFORM = Platform(
     name="google-ads",
     proof=InBody(name="google_key"),
     read=read,
+    keeps_nobody=True,
     activity="lead_form_submitted",
     hidden=("google_key",),
     answer=b"{}",

@@ -58,6 +58,7 @@ PLATFORM = Platform(
     name="gravity-forms",
     proof=Shared(),
     read=read,
+    keeps_nobody=True,
     body=Body.FORM,
     guide=Guide(
         "Gravity Forms",

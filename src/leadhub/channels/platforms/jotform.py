@@ -50,6 +50,7 @@ PLATFORM = Platform(
     name="jotform",
     proof=Shared(is_required=False),
     read=read,
+    keeps_nobody=True,
     body=Body.FORM,
     guide=Guide(
         "Jotform",

@@ -32,6 +32,7 @@ PLATFORM = Platform(
         read_key=standard_key,
     ),
     read=read,
+    keeps_nobody=True,
     options=JsonOptions,
     guide=Guide(
         "Standard Webhooks",

@@ -38,6 +38,7 @@ PLATFORM = Platform(
     name="tally",
     proof=Mac(header="tally-signature", written=Written.BASE64),
     read=read,
+    keeps_nobody=True,
     guide=Guide(
         "Tally",
         SecretFrom.LEADHUB,

@@ -56,6 +56,7 @@ PLATFORM = Platform(
     name="tiktok",
     proof=Mac(header="tiktok-signature", signed=(Part.TIME, b".", Part.BODY), member="s"),
     read=read,
+    keeps_nobody=True,
     activity="lead_form_submitted",
     guide=Guide(
         "TikTok lead generation",

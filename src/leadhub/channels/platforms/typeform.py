@@ -47,6 +47,7 @@ PLATFORM = Platform(
     name="typeform",
     proof=Mac(header="typeform-signature", prefix="sha256=", written=Written.BASE64),
     read=read,
+    keeps_nobody=True,
     guide=Guide(
         "Typeform",
         SecretFrom.LEADHUB,

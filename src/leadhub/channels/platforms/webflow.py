@@ -43,6 +43,7 @@ PLATFORM = Platform(
         )
     ),
     read=read,
+    keeps_nobody=True,
     guide=Guide(
         "Webflow forms",
         SecretFrom.PLATFORM,

@@ -23,6 +23,7 @@ PLATFORM = Platform(
     name="wpforms",
     proof=Shared(),
     read=read,
+    keeps_nobody=True,
     body=Body.FORM,
     guide=Guide(
         "WPForms",
