@@ -48,7 +48,7 @@ class EventOut(BaseModel):
 class EventPage(BaseModel):
     """Events in the order in which they happened."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"items": [_EVENT], "next": "AbC", "is_more": False}})
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [dict(_EVENT)], "next": "AbC", "is_more": False}})
 
     items: list[EventOut]
     next: str | None = Field(description="Keep it, and send it as `after` the next time; null before the first event.")
