@@ -39,6 +39,7 @@ def upgrade() -> None:
         "endpoint", sa.Column("header_names", postgresql.ARRAY(sa.Text()), nullable=False, server_default="{}")
     )
     op.add_column("endpoint", sa.Column("authorization", sa.Text(), nullable=True))
+    op.add_column("endpoint", sa.Column("verified_at", postgresql.TIMESTAMP(timezone=True), nullable=True))
     op.add_column("delivery", sa.Column("is_again", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.execute("UPDATE delivery SET is_again = true WHERE state IN ('pending', 'held') AND attempts > 0")
     op.drop_index("ix_delivery_due", table_name="delivery")
@@ -56,7 +57,7 @@ def downgrade() -> None:
     op.create_check_constraint(
         op.f("ck_endpoint_state"), "endpoint", "state IN ('active', 'paused', 'gone', 'misconfigured')"
     )
-    for name in ("authorization", "header_names", "extras", "filter", "payload"):
+    for name in ("verified_at", "authorization", "header_names", "extras", "filter", "payload"):
         op.drop_column("endpoint", name)
     for name in ("tokens", "per_minute", *_INSTANTS, *_COUNTS, "width"):
         op.drop_column("lane", name)

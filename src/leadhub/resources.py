@@ -1,6 +1,8 @@
 """What a process holds open: made here once, closed here once, passed on as an argument."""
 
+import asyncio
 import secrets
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub.domain.ids import uuid7
 from leadhub.outbound import queue
+from leadhub.outbound.webhook import WebhookSender
 from leadhub.settings import Settings
 from leadhub.store.engine import Sessions, create_engine, create_sessions
 from leadhub.store.inbox import Inbox, Limits
@@ -110,3 +113,15 @@ def open_inbox(resources: Resources) -> Inbox:
     inbox = Inbox(resources.engine, limits, nudge=resources.submissions_nudge)
     inbox.start()
     return inbox
+
+
+@asynccontextmanager
+async def webhook_sender(settings: Settings) -> AsyncIterator[WebhookSender]:
+    """Open a sender with a deployment's limits; reading the system's authorities must not hold up the loop."""
+    async with WebhookSender(
+        allowed_networks=settings.outbound_networks,
+        connect_seconds=settings.delivery_connect_seconds,
+        total_seconds=settings.delivery_total_seconds,
+        tls=await asyncio.to_thread(ssl.create_default_context),
+    ) as sender:
+        yield sender

@@ -23,14 +23,13 @@ from leadhub import telemetry
 from leadhub.outbound import queue
 from leadhub.outbound.fetching import Fetcher, Platforms
 from leadhub.outbound.queue import Wakeup
-from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline import housekeeping
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.fetch import Fetching, fetch_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
 from leadhub.pipeline.rescore import rescore_due, rescore_published
-from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources
+from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, webhook_sender
 from leadhub.settings import Settings
 from leadhub.store.outage import is_outage
 
@@ -63,7 +62,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
     background = [asyncio.create_task(wakeup.listen()), asyncio.create_task(_schedule(resources, work, playbook))]
     _log.info("worker.started")
     try:
-        async with _sender(resources.settings) as sender:
+        async with webhook_sender(resources.settings) as sender:
             deliverer = Deliverer(
                 engine=resources.engine,
                 vault=resources.vault,
@@ -114,14 +113,6 @@ async def _fetch(resources: Resources, stop: asyncio.Event) -> None:
     finally:
         await fetcher.close()
         await inbox.close()
-
-
-def _sender(settings: Settings) -> WebhookSender:
-    return WebhookSender(
-        allowed_networks=settings.outbound_networks,
-        connect_seconds=settings.delivery_connect_seconds,
-        total_seconds=settings.delivery_total_seconds,
-    )
 
 
 def processing(resources: Resources) -> Processing:

@@ -1,12 +1,17 @@
 import asyncio
 import base64
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx2
+import pytest
 from sqlalchemy import text
+from standardwebhooks import Webhook
 from tests.support.admin import Admin, pointers, problem_of
+from tests.support.receivers import Received, answering, status
 
 from leadhub.domain.ids import EventId
 from leadhub.domain.signature import parse_secret
@@ -257,3 +262,49 @@ async def test_of_a_key_pair_only_the_public_half_is_shown(client: httpx2.AsyncC
     shown = (await client.get(path)).json()["secrets"]
     assert [one["secret"] for one in shown] == [back["secret"]]
     assert (made["secret"][:5], rotated["secret"][:5], back["secret"][:6]) == ("whpk_", "whpk_", "whsec_")
+
+
+@pytest.mark.parametrize(
+    ("answer", "because"),
+    [
+        (lambda challenge: status(200, body=challenge), "the receiver sent the challenge back"),
+        (
+            lambda challenge: status(200, body=b'{"challenge": "%b"}' % challenge),
+            "the receiver sent the challenge back",
+        ),
+        (lambda _: status(204), "the receiver answered, but did not send the challenge back"),
+        (lambda _: status(200, body=b"[" * 9_999), "the receiver answered, but did not send the challenge back"),
+        (lambda challenge: status(404, body=challenge), "the receiver answered 404: the path of the URL is wrong"),
+    ],
+)
+async def test_a_receiver_proves_that_it_wants_the_events(
+    client: httpx2.AsyncClient, answer: Callable[[bytes], bytes], because: str
+) -> None:
+    async def echo(request: Received) -> bytes:
+        return answer(json.loads(request.body)["data"]["challenge"].encode())
+
+    async with answering(echo) as receiver:
+        made = await created(client, url=receiver.url, headers={"X-Tenant": "7"})
+        ended = (await client.post(f"/v1/endpoints/{made['id']}/verify")).json()
+
+    is_verified = because == "the receiver sent the challenge back"
+    assert ended == {"is_verified": is_verified, "because": because}
+    read = (await client.get(f"/v1/endpoints/{made['id']}")).json()
+    assert (read["verified_at"] is not None) == is_verified
+    [request] = receiver.requests
+    Webhook(made["secret"]).verify(request.body, request.headers)
+    assert request.headers["x-tenant"] == "7"
+
+
+async def test_a_new_url_has_to_be_verified_anew(client: httpx2.AsyncClient) -> None:
+    async def echo(request: Received) -> bytes:
+        return status(200, body=json.loads(request.body)["data"]["challenge"].encode())
+
+    async with answering(echo) as receiver:
+        made = await created(client, url=receiver.url)
+        await client.post(f"/v1/endpoints/{made['id']}/verify")
+    changed = await client.patch(
+        f"/v1/endpoints/{made['id']}", json={"url": "https://other.example.com/"}, headers={"If-Match": '"v1"'}
+    )
+
+    assert changed.json()["verified_at"] is None

@@ -442,6 +442,36 @@ async def test_a_worker_killed_between_the_answer_and_the_commit_is_made_good_wi
     assert attempts == [(1, "unknown"), (2, "delivered")]
 
 
+async def test_a_worker_that_wakes_after_its_lease_changes_nothing(resources: Resources, outbox: Outbox) -> None:
+    """As one that was stopped by SIGSTOP, or by its machine: another has delivered meanwhile."""
+    woken = asyncio.Event()
+
+    async def answer(_: Received) -> bytes:
+        if len(receiver.requests) == 1:
+            await woken.wait()
+            return status(500)
+        return status(200)
+
+    async with answering(answer) as receiver:
+        await outbox.endpoint(receiver.url)
+        await outbox.events()
+        with capture_logs() as lines:
+            async with delivering(resources, total_seconds=10):
+                await until(lambda: len(receiver.requests) == 1)
+                ahead = Clock(timedelta(seconds=10 + 15 + 1))
+                async with delivering(resources, clock=ahead, total_seconds=10) as second:
+                    await _settled(outbox, pending=1)
+                    second.advance(6)
+                    await _settled(outbox, delivered=1)
+                woken.set()
+                await until(lambda: "delivery.lease_lost" in [line["event"] for line in lines])
+
+    assert await outbox.states() == {"delivered": 1}
+    attempts = await outbox.rows("SELECT number, outcome FROM attempt ORDER BY number")
+    assert attempts == [(1, "unknown"), (2, "delivered")]
+    assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
+
+
 async def test_stopping_finishes_what_is_in_flight_and_claims_nothing_more(
     resources: Resources, outbox: Outbox
 ) -> None:

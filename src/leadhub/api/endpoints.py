@@ -19,6 +19,8 @@ from leadhub.domain.events import EVENT_TYPES, EventType
 from leadhub.domain.ids import EndpointId
 from leadhub.domain.subscription import Authorization, Condition, Filter, Payload, SignatureKind, read_filter
 from leadhub.pipeline import endpoints as pipeline
+from leadhub.pipeline import verifying
+from leadhub.resources import webhook_sender
 from leadhub.store import endpoints as store
 
 router = admin_router("endpoints")
@@ -35,6 +37,7 @@ _EXAMPLE: Final[Mapping[str, Any]] = {
     "filter": [{"path": "/data/stage", "one_of": ["SQL", "MQL"]}],
     "header_names": ["x-tenant"],
     "authorization": None,
+    "verified_at": None,
     "version": 1,
     "created_at": "2026-01-15T09:30:00Z",
     "updated_at": "2026-01-15T09:30:00Z",
@@ -125,6 +128,7 @@ class EndpointOut(BaseModel):
     filter: list[Condition]
     header_names: list[str] = Field(description="Of the headers that the owner added; their values are not shown.")
     authorization: Literal["basic", "oauth2"] | None = Field(description="Its kind; the rest is not shown.")
+    verified_at: datetime | None = Field(description="When the receiver at this URL last sent a challenge back.")
     version: int = Field(description="Grows with every change; also in the ETag.")
     created_at: datetime
     updated_at: datetime
@@ -272,6 +276,34 @@ async def resume_endpoint(endpoint_id: Id, resources: OpenResources, response: R
     endpoint = await pipeline.resume_endpoint(resources.sessions, EndpointId(endpoint_id), now=now)
     resources.deliveries_nudge()
     return _shown(endpoint, response)
+
+
+class VerificationOut(BaseModel):
+    """How a challenge ended."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={"example": {"is_verified": True, "because": "the receiver sent the challenge back"}},
+    )
+
+    is_verified: bool
+    because: str = Field(description="In plain words.")
+
+
+@router.post(
+    "/endpoints/{endpoint_id}/verify",
+    operation_id="verify_endpoint",
+    summary="Verify an endpoint",
+    openapi_extra=needs(Scope.ENDPOINTS_WRITE),
+    responses=problems(404),
+)
+async def verify_endpoint(endpoint_id: Id, resources: OpenResources, now: Now) -> VerificationOut:
+    """Send a signed `endpoint.verify`; the receiver proves that it wants the events by sending the challenge back."""
+    async with webhook_sender(resources.settings) as sender:
+        ended = await verifying.verify_endpoint(
+            resources.sessions, resources.vault, sender, EndpointId(endpoint_id), now=now, entropy=secrets.token_bytes
+        )
+    return VerificationOut.model_validate(ended)
 
 
 def _shown(endpoint: store.Endpoint, response: Response) -> EndpointOut:

@@ -13,7 +13,8 @@ from leadhub.cli.options import Flag, Json, Several
 from leadhub.domain.ids import EndpointId
 from leadhub.domain.subscription import SignatureKind
 from leadhub.pipeline import endpoints
-from leadhub.resources import Resources
+from leadhub.pipeline.verifying import Verification, verify_endpoint
+from leadhub.resources import Resources, webhook_sender
 from leadhub.store import endpoints as stored
 from leadhub.store.endpoints import Endpoint
 
@@ -217,6 +218,27 @@ def rotate(id_: str, /, *, overlap_hours: int = 24) -> None:
         )
 
     say(use(work).secret)
+
+
+@app.command
+def verify(id_: str, /) -> None:
+    """Send a challenge that the receiver must send back: proof that it wants the events.
+
+    Args:
+        id_: The endpoint's id.
+    """
+    endpoint_id = _id(id_)
+
+    async def work(resources: Resources) -> Verification:
+        async with webhook_sender(resources.settings) as sender:
+            return await verify_endpoint(
+                resources.sessions, resources.vault, sender, endpoint_id, now=now(), entropy=entropy
+            )
+
+    ended = use(work)
+    if not ended.is_verified:
+        raise UserError(f"Not verified: {ended.because}.", code=1)
+    note(f"Verified: {ended.because}.")
 
 
 def _id(text: str) -> EndpointId:

@@ -316,6 +316,7 @@ def _with(endpoint: Endpoint, changes: EndpointChanges) -> Endpoint:
     return replace(
         endpoint,
         url=endpoint.url if changes.url is None else changes.url,
+        verified_at=endpoint.verified_at if changes.url in {None, endpoint.url} else None,
         description=endpoint.description if changes.description is None else changes.description,
         event_types=endpoint.event_types if changes.event_types is None else tuple(changes.event_types),
         include_test=endpoint.include_test if changes.include_test is None else changes.include_test,

@@ -57,6 +57,8 @@ class Endpoint:
     header_names: tuple[str, ...] = ()
     authorization: str | None = None
     """Its kind only."""
+    verified_at: datetime | None = None
+    """When its receiver last sent a challenge back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ async def insert_endpoint(
         extras=endpoint.extras,
         header_names=list(endpoint.header_names),
         authorization=endpoint.authorization,
+        verified_at=endpoint.verified_at,
     )
     session.add(row)
     await session.flush()
@@ -199,6 +202,7 @@ async def save_endpoint(session: AsyncSession, endpoint: Endpoint) -> None:
     row.extras = endpoint.extras
     row.header_names = list(endpoint.header_names)
     row.authorization = endpoint.authorization
+    row.verified_at = endpoint.verified_at
     await session.flush()
 
 
@@ -282,4 +286,5 @@ def _endpoint(row: tables.Endpoint) -> Endpoint:
         extras=row.extras,
         header_names=tuple(row.header_names),
         authorization=row.authorization,
+        verified_at=row.verified_at,
     )

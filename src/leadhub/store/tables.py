@@ -574,6 +574,8 @@ class Endpoint(Base):
     header_names: Mapped[list[str]] = mapped_column(server_default=text("'{}'"), default_factory=list)
     authorization: Mapped[str | None] = mapped_column(default=None)
     """Its kind only."""
+    verified_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When its receiver last proved that it wants the events; of this URL."""
 
 
 class EndpointSecret(Base):
