@@ -29,6 +29,7 @@ from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.fetch import Fetching, fetch_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
+from leadhub.pipeline.recheck import recheck_due
 from leadhub.pipeline.rescore import rescore_due
 from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources
 from leadhub.settings import Settings
@@ -228,11 +229,16 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         while await rescore_due(work, await playbook.current(now=clock())):
             pass
 
+    async def recheck(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        while await recheck_due(work, await playbook.current(now=clock())):
+            pass
+
     return Worker(
         cron_jobs=[
             cron(partitions, hour={3}, minute={17}),
             cron(purge, minute={29}),
             cron(rescore, second={5}),
+            cron(recheck, second=set(range(1, 60, 2))),
         ],
         redis_settings=RedisSettings.from_dsn(resources.settings.redis_url),
         queue_name="leadhub:jobs",
