@@ -113,3 +113,27 @@ async def test_racing_batches_and_rechecks_leave_one_lead_of_each_person(
 
     assert await living(sql) == len(people)
     assert len(await sql("SELECT rule FROM membership")) == len(forms) * 3
+
+
+async def test_a_number_and_an_address_that_half_the_world_types_join_nobody_and_fail_nothing(
+    resources: Resources, playbook: CompiledPlaybook, sql: Sql
+) -> None:
+    source = await a_source(resources.engine)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    names = [f"{one}{two}{one}or {two}{one}{two}ik" for one in letters[:20] for two in letters[:20] if one != two]
+    hostile = {
+        "phone": "+34911234567",
+        "email": "test@test.com",
+        "company": "x" * 300,
+        "city": "\u202e" + "z\u0301" * 90,
+    }
+    await received(resources.engine, source, *(content(hostile | {"full_name": name}) for name in names))
+    work = Processing(resources.engine, Ids(), clock, batch_rows=100)
+
+    while (outcome := await process_due(work, playbook)).claimed:
+        assert outcome.failed == outcome.retried == 0
+    await recheck_due(Processing(resources.engine, Ids(), later), playbook)
+
+    people = await sql("SELECT count(*) AS n FROM membership GROUP BY lead_id ORDER BY 1 DESC")
+    assert len(people) > 0.9 * len(names)
+    assert people[0]["n"] <= 3

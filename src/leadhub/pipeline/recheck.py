@@ -27,7 +27,8 @@ _log = telemetry.get_logger("recheck")
 _ROWS = 500
 _BESIDE = timedelta(minutes=2)
 """How much older a lead may be than the look at it: a batch that waits for locks is done well before."""
-_MOST_BESIDE = 5
+_MOST_BESIDE = 2
+"""Leads that each new one is compared with: a flood of leads that all look alike must not hold the schedule up."""
 
 
 async def recheck_due(work: Processing, playbook: CompiledPlaybook) -> int:

@@ -24,13 +24,17 @@ async def claim(connection: Connection, *, now: datetime, rows: int) -> list[Lea
 
 # A lead's id holds the time at which it was made, so the index on (key, lead_id) leads straight to the newest ones.
 _BESIDE = """
-SELECT DISTINCT b.lead_id, o.lead_id
+SELECT one, other FROM (
+SELECT b.lead_id AS one, o.lead_id AS other,
+       row_number() OVER (PARTITION BY b.lead_id ORDER BY count(*) DESC, o.lead_id) AS place
   FROM unnest($1::uuid[]) AS d (lead_id)
  CROSS JOIN LATERAL (SELECT key, lead_id FROM block_key AS k WHERE k.lead_id = d.lead_id OFFSET 0) AS b
  CROSS JOIN LATERAL (
     SELECT lead_id FROM block_key AS k
-     WHERE k.key = b.key AND k.lead_id >= $2 AND k.lead_id < b.lead_id ORDER BY k.lead_id DESC LIMIT $3) AS o
- ORDER BY 1, 2
+     WHERE k.key = b.key AND k.lead_id >= $2 AND k.lead_id < b.lead_id ORDER BY k.lead_id DESC LIMIT 20) AS o
+ GROUP BY b.lead_id, o.lead_id) AS pair
+ WHERE place <= $3
+ ORDER BY one, other
 """
 
 
@@ -43,7 +47,7 @@ async def made_beside(
         connection: in a transaction.
         ids: leads.
         since: the first id that an instant can have.
-        most: older ones for each key.
+        most: older ones for each lead, those with the most keys in common.
     """
     return [(LeadId(one), LeadId(other)) for one, other in await connection.fetch(_BESIDE, list(ids), since, most)]
 
