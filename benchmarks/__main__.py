@@ -1,6 +1,6 @@
 """Run benchmarks: `./run bench [NAME…]`. Each prints a table; the results go to benchmarks/results as JSON.
 
-Without a name: all that take a minute or less. `growth` and `overload` are for a quiet machine and some patience.
+Without a name: all that take a minute or less. The others want patience, most of them a quiet machine, too.
 """
 
 import importlib
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 SHORT = ("scoring", "normalisation", "channels", "accept", "processing", "delivery", "speed_to_lead")
-LONG = ("growth", "overload")
+LONG = ("growth", "overload", "dedupe")
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -28,6 +28,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_block_key_lead_id"), "block_key", ["lead_id"], unique=False)
     op.create_table(
+        "match_recheck",
+        sa.Column("lead_id", sa.Uuid(), nullable=False),
+        sa.Column("due_at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("lead_id", name=op.f("pk_match_recheck")),
+    )
+    op.create_index(op.f("ix_match_recheck_due_at"), "match_recheck", ["due_at"], unique=False)
+    op.create_table(
         "match_review",
         sa.Column("submission_id", sa.Uuid(), nullable=False),
         sa.Column("lead_id", sa.Uuid(), nullable=False),
@@ -54,6 +61,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("match_review")
+    op.drop_table("match_recheck")
     op.drop_table("block_key")
     op.drop_column("membership", "match")
     op.drop_column("lead", "profile")

@@ -9,7 +9,8 @@ most, and what agrees or differs is added. Bits alone never join two leads. All 
     3. enough bits   the sum reaches `same_from`
 
     all three                                       → same
-    enough bits to ask, or a proof with objection   → new, and a person is asked; nothing waits for the answer
+    the sum reaches `ask_from`                      → new, and a person is asked; nothing waits for the answer
+                                                      (with an objection only if there is a proof, too)
     neither                                         → new
 
 A key is *shared* from the moment when it stands at two leads (a family's mailbox, a switchboard, a number that was
@@ -42,7 +43,7 @@ class Scale:
     """What is the same for all comparisons of a batch."""
 
     weights: Weights = SHIPPED
-    bits_to_pick_one: int = 10
+    bits_to_pick_one: float = 10
     """See `matching.weights.bits_to_pick_one`."""
 
 
@@ -176,7 +177,7 @@ def examine(sighting: Sighting, lead: Known, shared: Collection[Key], scale: Sca
         return Match(lead.lead_id, evidence, _EXTERNAL, is_same=True)
     proof, objection, bits = _proof(sighting, lead.profile, evidence), _objection(sighting, lead.profile), evidence.bits
     is_same = proof is not None and objection is None and bits >= scale.weights.same_from
-    is_question = not is_same and (bits >= scale.weights.ask_from or (proof is not None and objection is not None))
+    is_question = not is_same and bits >= scale.weights.ask_from and (objection is None or proof is not None)
     return Match(lead.lead_id, evidence, proof, objection, is_same=is_same, is_question=is_question)
 
 
@@ -197,7 +198,7 @@ def _proof(sighting: Sighting, profile: Profile, evidence: Evidence) -> str | No
     proofs = (
         (email == "shared", "same shared e-mail and name"),
         (phone == "shared", "same shared phone and name"),
-        (evidence.level["address"] == "street", "same address and name"),
+        (_is_at_home(evidence), "same address and name"),
         (email == "slip", "same name and e-mail but for a slip"),
         (email == "handle", "same name and unusual mailbox name"),
         (phone == "slip" and email != "differs", "same name and phone but for a digit"),
@@ -211,6 +212,12 @@ def _is_vague(sighting: Sighting, evidence: Evidence) -> bool:
     if sighting.phone_kind is PhoneKind.MOBILE:
         return False
     return not evidence.name.first.agrees or evidence.name.last is Likeness.CONFLICT
+
+
+def _is_at_home(evidence: Evidence) -> bool:
+    """The same street and house, in what may be the same town."""
+    street, house, postcode, town = (evidence.level.get(part) for part in ("street", "house", "postcode", "town"))
+    return street in {"equal", "near"} and house == "equal" and bool({postcode, town} & {"equal", "near"})
 
 
 def _is_at_work(sighting: Sighting, profile: Profile, evidence: Evidence) -> bool:

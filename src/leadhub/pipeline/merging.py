@@ -62,6 +62,7 @@ class Wish:
     loser: LeadId
     because: str
     actor: str
+    rule: str = _BY_A_PERSON
     expected_version: int | None = None
     """Of the winner, as it was read; None: whatever it is now."""
     although_not_same: bool = False
@@ -129,7 +130,7 @@ async def _merge(connection: Connection, work: Processing, playbook: CompiledPla
             raise Conflict("These two were declared not to be the same person.")
         await merges.withdraw_not_same(connection, winner_id, loser_id)
     versions = {str(lead_id): lead.version for lead_id, lead in stored.items()}
-    made = MergeOf(winner_id, loser_id, None, _BY_A_PERSON, wish.because, versions)
+    made = MergeOf(winner_id, loser_id, None, wish.rule, wish.because, versions)
     mine = [member.waiting.submission_id for member in await merges.members(connection, [winner_id])]
     winner.unite(loser)
     now = work.clock()

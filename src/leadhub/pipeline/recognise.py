@@ -58,6 +58,8 @@ class Recognised:
 
     leads: dict[LeadId, Lead] = field(default_factory=dict)
     """Every lead that the batch holds locked or makes."""
+    made: set[LeadId] = field(default_factory=set)
+    """Leads that nobody knew before."""
     decisions: dict[SubmissionId, Decision] = field(default_factory=dict)
     merges: list[MergeOf] = field(default_factory=list)
     shared: list[Key] = field(default_factory=list)
@@ -199,6 +201,7 @@ def _gathered(
         batch.decisions[arrival.submission_id] = placement.decision
         if placement.is_new:
             leads[placement.lead_id] = Lead(placement.lead_id, created_at=arrival.received_at)
+            batch.made.add(placement.lead_id)
         lead = leads[placement.lead_id]
         for loser in placement.absorbed:
             _unite(batch, lead, leads[loser], placement.decision, arrival)

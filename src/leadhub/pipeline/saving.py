@@ -4,7 +4,7 @@ One statement, however many leads the batch holds; only merges and newly shared 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,8 @@ from leadhub.store import leads, merges
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
 
+RECHECK_AFTER = timedelta(seconds=2)
+"""By then every batch that was under way when a lead was made is committed, or waits for a lock."""
 BY_ITSELF = "leadhub"
 """The actor of what LeadHub decides by itself."""
 
@@ -63,6 +65,9 @@ def add_leads(changes: Changes, batch: Recognised, judgements: Sequence[Judgemen
     changes.keys = [row for lead in touched for row in _key_rows(lead)]
     changes.blocks = [row for lead in touched for row in block_rows(lead)]
     changes.reviews = batch.reviews(now)
+    # Another batch may be making a lead of the same person that only its looks could find.
+    doubtful = [lead.lead_id for lead in touched if lead.lead_id in batch.made and lead.new_blocks]
+    changes.rechecks = [{"lead_id": lead_id, "due_at": now + RECHECK_AFTER} for lead_id in doubtful]
     changes.facts = [row for lead in touched for row in fact_rows(lead)]
     changes.activities = [row for one in arrived for row in _activity_rows(one)]
     changes.consents = [row for one in arrived for row in _consent_rows(one)]

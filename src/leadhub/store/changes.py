@@ -1,7 +1,7 @@
 """All that a batch of leads adds and changes, in one statement.
 
-Twelve tables take part, most with a few rows. A statement each would cost ten round trips and more of the worker's time
-than the rows themselves; as one, a batch of one lead is quick and a batch of two hundred is no slower for each.
+Thirteen tables take part, most with a few rows. A statement each would cost ten round trips and more of the worker's
+time than the rows themselves; as one, a batch of one lead is quick and a batch of two hundred is no slower for each.
 Rows travel as one JSON document a table, which `json_to_recordset` unfolds.
 """
 
@@ -27,6 +27,8 @@ class Changes:
     """key, lead_id: under which a lead is found as a candidate."""
     reviews: Sequence[Row] = ()
     """Questions for a person."""
+    rechecks: Sequence[Row] = ()
+    """lead_id, due_at: new leads, to be compared once more with those that were made beside them."""
     facts: Sequence[Row] = ()
     """Whole counters of locked leads."""
     consents: Sequence[Row] = ()
@@ -62,6 +64,7 @@ _APPENDED = {
         "match_review",
         "submission_id uuid, lead_id uuid, candidate_id uuid, bits double precision, match jsonb, asked_at timestamptz",
     ),
+    "rechecks": ("match_recheck", "lead_id uuid, due_at timestamptz"),
     "activities": (
         "activity",
         "submission_id uuid, ordinal integer, type text, occurred_at timestamptz, attributes jsonb",

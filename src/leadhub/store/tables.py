@@ -305,6 +305,15 @@ class BlockKey(Base):
     lead_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
 
 
+class MatchRecheck(Base):
+    """A lead that was just made: another batch may have made one of the same person in the same moment."""
+
+    __tablename__ = "match_recheck"
+
+    lead_id: Mapped[UUID] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class MatchReview(Base):
     """A question for a person: is the submission that made a lead, or joined it, of this other lead's person, too?"""
 

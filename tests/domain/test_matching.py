@@ -1,0 +1,184 @@
+import doctest
+import importlib
+import random
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leadhub.domain.deduplication import Key, Known, Scale, decide
+from leadhub.domain.ids import LeadId
+from leadhub.domain.matching.block_keys import block_keys
+from leadhub.domain.matching.estimation import estimate
+from leadhub.domain.matching.names import Likeness, Name, compare_family, compare_given, compare_names
+from leadhub.domain.matching.profile import MOST_VALUES, profile_of, read
+from leadhub.domain.matching.sighting import Sighting, sighting_of
+from leadhub.domain.matching.weights import SHIPPED
+from leadhub.domain.normalisation import normalise
+from leadhub.domain.register import Register
+
+_MODULES = ("block_keys", "evidence", "names", "profile", "sighting", "weights")
+_WORDS = st.text(max_size=40)
+_FIELDS = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        ("email", "phone", "first_name", "last_name", "full_name", "company", "street", "postal_code", "city"), _WORDS
+    ),
+)
+
+
+@pytest.mark.parametrize("name", _MODULES)
+def test_the_examples_in_the_docstrings_hold(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(f"leadhub.domain.matching.{name}")).failed == 0
+
+
+def test_the_examples_of_the_decision_hold() -> None:
+    assert doctest.testmod(importlib.import_module("leadhub.domain.deduplication")).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "likeness"),
+    [
+        ("ada", "ada", Likeness.EXACT),
+        ("a.", "ada", Likeness.NEAR),
+        ("bob", "robert", Likeness.NEAR),
+        ("hans", "hans-peter", Likeness.NEAR),
+        ("annalena", "anna lena", Likeness.NEAR),
+        ("micheal", "michael", Likeness.NEAR),
+        ("ana", "ina", Likeness.CONFLICT),
+        ("bill", "bob", Likeness.CONFLICT),
+        ("anna", "peter", Likeness.CONFLICT),
+        ("", "peter", Likeness.UNKNOWN),
+        ("由紀", "yuki", Likeness.UNKNOWN),
+        ("由紀", "健", Likeness.CONFLICT),
+    ],
+)
+def test_given_names(one: str, other: str, likeness: Likeness) -> None:
+    assert compare_given(one, other) is likeness
+    assert compare_given(other, one) is likeness
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "likeness"),
+    [
+        ("berg", "berg", Likeness.EXACT),
+        ("garcia", "garcia lopez", Likeness.NEAR),
+        ("schmidt-berg", "berg", Likeness.NEAR),
+        ("mueler", "mueller", Likeness.NEAR),
+        ("berg", "stein", Likeness.CONFLICT),
+    ],
+)
+def test_family_names(one: str, other: str, likeness: Likeness) -> None:
+    assert compare_family(one, other) is likeness
+    assert compare_family(other, one) is likeness
+
+
+def test_a_swapped_name_is_recognised_also_with_a_nickname_and_an_initial() -> None:
+    assert compare_names(Name("stone", "bob"), Name("robert", "stone")).agree
+    assert compare_names(Name("stone", "r."), Name("robert", "stone")).agree
+    assert not compare_names(Name("stone", "mary"), Name("robert", "stone")).agree
+
+
+def test_a_family_name_alone_in_the_first_field_does_not_contradict() -> None:
+    assert compare_names(Name("stone"), Name("robert", "stone")).first is Likeness.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"full_name": "Ada King"}, {"full_name": "King Ada"}),
+        ({"email": "ada.king@gmail.com"}, {"email": "ada.king@gmial.com"}),
+        ({"email": "ada.king@gmail.com"}, {"full_name": "Ada King"}),
+        ({"phone": "+4915123456789", "first_name": "Ada"}, {"phone": "+4915123456780", "first_name": "Ada"}),
+        ({"phone": "+4915123456789", "first_name": "Ada"}, {"phone": "+4915173456789", "first_name": "Ada"}),
+        ({"email": "a.king@acme.de", "last_name": "King"}, {"email": "ada@acme.de", "last_name": "King"}),
+        ({"company": "Acme GmbH", "last_name": "King"}, {"company": "ACME", "last_name": "King"}),
+    ],
+)
+def test_two_forms_of_one_person_share_a_block_key(one: dict[str, str], other: dict[str, str]) -> None:
+    a, b = (block_keys(sighting_of(normalise(fields))) for fields in (one, other))
+
+    assert a & b
+
+
+@given(fields=_FIELDS, other=_FIELDS)
+def test_whatever_comes_is_compared_and_explained(fields: dict[str, str], other: dict[str, str]) -> None:
+    one, two = (sighting_of(normalise(found)) for found in (fields, other))
+    known = Known(LeadId(UUID(int=1)), profile_of([two]), dict(two.keys))
+
+    decision = decide(one, [known])
+
+    assert decision.match is not None
+    assert decision.match.evidence.bits == decision.match.evidence.start + sum(
+        line.bits for line in decision.match.evidence.lines
+    )
+    assert read(known.profile.document()) == known.profile
+    assert len(block_keys(one)) < 40
+
+
+def test_a_thousand_people_on_one_number_neither_join_nor_make_a_profile_grow() -> None:
+    random_ = random.Random(1)
+    numbers = iter(range(1, 10_000))
+    register = Register(Scale(bits_to_pick_one=13))
+    names = ["".join(random_.choices("abcdefghijklmnopqrstuvwxyz", k=8)) for _ in range(1000)]
+    for name in names:
+        fields = {"phone": "+493012345678", "email": "test@test.com", "full_name": f"{name} {name[::-1]}"}
+        register.place(sighting_of(normalise(fields)), new_id=lambda: LeadId(UUID(int=next(numbers))))
+
+    assert len(register.leads) > 990
+    assert all(len(lead.profile.names) <= MOST_VALUES for lead in register.leads.values())
+
+
+def test_a_nameless_arrival_joins_nobody_on_a_shared_number() -> None:
+    numbers = iter(range(1, 10))
+    register = Register(Scale(bits_to_pick_one=13))
+
+    def place(**fields: str) -> LeadId:
+        return register.place(sighting_of(normalise(fields)), new_id=lambda: LeadId(UUID(int=next(numbers)))).lead_id
+
+    anna = place(phone="+4915123456789", full_name="Anna Berg")
+    peter = place(phone="+4915123456789", full_name="Peter Berg")
+    nameless = place(phone="+4915123456789")
+
+    assert len({anna, peter, nameless}) == 3
+    assert place(phone="+4915123456789", full_name="Anna Berg") == anna
+
+
+def test_one_submission_that_is_both_makes_one_lead_of_two_within_a_batch() -> None:
+    numbers = iter(range(1, 10))
+    register = Register(Scale(bits_to_pick_one=13))
+
+    def place(sighting: Sighting) -> LeadId:
+        return register.place(sighting, new_id=lambda: LeadId(UUID(int=next(numbers)))).lead_id
+
+    first = place(sighting_of(normalise({"email": "ada@example.com"})))
+    second = place(sighting_of(normalise({"phone": "+4915123456789"}), external=Key("external:crm", "7")))
+    both = place(sighting_of(normalise({"email": "ada@example.com", "phone": "+4915123456789"})))
+
+    assert both == first
+    assert register.living(second) == first
+    assert place(sighting_of(normalise({}), external=Key("external:crm", "7"))) == first
+
+
+def test_learning_finds_the_bits_behind_invented_pairs() -> None:
+    random_ = random.Random(7)
+    pairs = []
+    for _ in range(4000):
+        is_same = random_.random() < 0.3
+        pairs.append(
+            {
+                "first name": "exact" if random_.random() < (0.9 if is_same else 0.05) else "conflict",
+                "last name": "exact" if random_.random() < (0.95 if is_same else 0.1) else "conflict",
+                "phone": "shared" if random_.random() < (0.8 if is_same else 0.01) else "differs",
+            }
+        )
+
+    learnt, prior = estimate(pairs, SHIPPED, prior_bits=-2)
+
+    bits = {(row.compares, row.level): row.bits for row in learnt.rows}
+    assert learnt.version == SHIPPED.version + 1
+    assert prior == pytest.approx(-1.2, abs=0.3)
+    assert bits["first name", "exact"] == pytest.approx(4.2, abs=0.6)
+    assert bits["phone", "shared"] == pytest.approx(6.3, abs=1.0)
+    assert bits["last name", "conflict"] == pytest.approx(-4.2, abs=0.8)
