@@ -265,7 +265,9 @@ async def _parted(connection: Connection, made: StoredMerge, holder: LeadId) -> 
         for start, end in zip(lineage, [*lineage[1:], None], strict=True)
     ]
     later = {member.submission_id for member in members if came_later(member, periods, elsewhere)}
-    parting = part(members, moved=made.submissions & arrivals.keys(), later=later - made.submissions)
+    # What a later merge, which still holds, brought back here after it had left is not this one's to move.
+    moved = (made.submissions & arrivals.keys()) - elsewhere
+    parting = part(members, moved=moved, later=later - moved)
     if not parting.back or not parting.stay:
         raise Conflict("Nothing is left to part: the submissions of one side went elsewhere meanwhile.")
     own = [one for one in parting.stay if one not in elsewhere and one not in parting.unclear] or list(parting.stay)
@@ -306,7 +308,8 @@ async def _part_keys(connection: Connection, made: StoredMerge, *, holder: Lead,
     """Give each side the keys that its submissions carry; one of both is shared from now on, and needs a name."""
     held = {Key(row["kind"], row["value"]): row for row in await merges.take_keys(connection, [holder.lead_id])}
     ours, theirs = _carried(parted.stay), _carried(parted.back)
-    listed = made.keys & held.keys()
+    # A key that only the other side's submissions carry by now was theirs again by a later merge.
+    listed = (made.keys & held.keys()) - ours.keys()
     of_loser = theirs.keys() | listed
     of_holder = ours.keys() | (held.keys() - of_loser)
     # A normaliser of today may read a key that was not there when the submission came; somebody may hold it.
