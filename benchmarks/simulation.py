@@ -8,6 +8,7 @@ import asyncio
 import resource
 from datetime import UTC, datetime
 from time import perf_counter, process_time
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -46,12 +47,20 @@ _FIRST = 0x30000000
 
 async def _fill(resources: Resources, leads: int) -> None:
     source = await a_source(resources.engine)
-    guide = {"type": "content_downloaded", "attributes": {"asset_id": "a", "asset_type": "guide", "level": "beginner"}}
+    guide: dict[str, Any] = {
+        "type": "content_downloaded",
+        "attributes": {"asset_id": "a", "asset_type": "guide", "level": "beginner"},
+    }
+    did: list[str | dict[str, Any]] = [
+        guide,
+        "newsletter_subscribed",
+        {"type": "email_opened", "attributes": {"message_id": "m1"}},
+    ]
+    prices = ["pricing_page_viewed"]
     contents = [
         content(
             {"email": f"a{n}@acme{n}.example", "job_title": "CTO", "employees": "120", "country": "US"},
-            activities=[guide, "newsletter_subscribed", {"type": "email_opened", "attributes": {"message_id": "m1"}}]
-            + (["pricing_page_viewed"] if n == 0 else []),
+            activities=[*did, *prices] if n == 0 else did,
         )
         for n in range(_KINDS)
     ]
