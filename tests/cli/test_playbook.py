@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from tests.cli.commands import Leadhub
 from tests.support.waiting import a_source, content, received
 
@@ -29,6 +30,7 @@ async def history(resources: Resources) -> None:
     await process_due(Processing(resources.engine, Ids(), clock), compile_playbook(load(shipped("guide"))))
 
 
+@pytest.mark.timeout(600)  # a dozen commands, each a process of its own
 async def test_a_marketing_persons_hour(
     leadhub: Leadhub, resources: Resources, pair: Processes, tmp_path: Path
 ) -> None:
@@ -94,7 +96,7 @@ tests:
 
 async def rescored(leadhub: Leadhub, version: int) -> tuple[int, int]:
     """Wait until the worker has judged again all that a publication touches: how many, and how many differently."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             run = json.loads((await leadhub("playbook", "rescore", str(version), "--json")).out)
             if run["finished_at"]:

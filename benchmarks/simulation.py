@@ -1,0 +1,123 @@
+"""How long trying a playbook on a long history takes, and how much memory; then re-scoring after a publication.
+
+Run: `python -m benchmarks.simulation --leads 100000`. The leads are copies of a few that were processed as always.
+"""
+
+import argparse
+import asyncio
+import resource
+from datetime import UTC, datetime
+from time import perf_counter, process_time
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from tests.support.waiting import a_source, content, received
+
+from leadhub import embedded
+from leadhub.domain.playbook_loading import load, shipped
+from leadhub.domain.scoring import compile_playbook
+from leadhub.pipeline import playbook
+from leadhub.pipeline.playbook import SETTLING
+from leadhub.pipeline.process import Processing, process_due
+from leadhub.pipeline.rescore import rescore_published
+from leadhub.pipeline.simulation import simulate
+from leadhub.resources import Ids, Resources, clock, open_resources
+from leadhub.settings import Settings
+from leadhub.store.migrations import migrate
+
+_KINDS = 100
+"""Different leads; one in a hundred looked at prices."""
+_COPY_LEADS = text("""
+WITH numbered AS (SELECT l, row_number() OVER (ORDER BY l.id) AS k FROM lead AS l)
+INSERT INTO lead SELECT (jsonb_populate_record(n.l, jsonb_build_object('id',
+       lpad(to_hex(:first + n.k), 8, '0') || '-' || lpad(to_hex(g), 4, '0') || '-7000-8000-000000000000'))).*
+  FROM numbered AS n CROSS JOIN generate_series(1, :copies) AS g
+""")
+_COPY_FACTS = text("""
+WITH numbered AS (SELECT id, row_number() OVER (ORDER BY id) AS k FROM lead WHERE id < :end)
+INSERT INTO fact (lead_id, type, attributes_sha256, attributes, count, first_at, last_at)
+SELECT CAST(lpad(to_hex(:first + n.k), 8, '0') || '-' || lpad(to_hex(g), 4, '0') || '-7000-8000-000000000000' AS uuid),
+       f.type, f.attributes_sha256, f.attributes, f.count, f.first_at, f.last_at
+  FROM numbered AS n JOIN fact AS f ON f.lead_id = n.id CROSS JOIN generate_series(1, :copies) AS g
+""")
+_FIRST = 0x30000000
+"""Copies have greater ids than any lead of today."""
+
+
+async def _fill(resources: Resources, leads: int) -> None:
+    source = await a_source(resources.engine)
+    guide: dict[str, Any] = {
+        "type": "content_downloaded",
+        "attributes": {"asset_id": "a", "asset_type": "guide", "level": "beginner"},
+    }
+    did: list[str | dict[str, Any]] = [
+        guide,
+        "newsletter_subscribed",
+        {"type": "email_opened", "attributes": {"message_id": "m1"}},
+    ]
+    prices = ["pricing_page_viewed"]
+    contents = [
+        content(
+            {"email": f"a{n}@acme{n}.example", "job_title": "CTO", "employees": "120", "country": "US"},
+            activities=[*did, *prices] if n == 0 else did,
+        )
+        for n in range(_KINDS)
+    ]
+    await received(resources.engine, source, *contents)
+    work = Processing(resources.engine, Ids(), clock)
+    while (await process_due(work, compile_playbook(load(shipped("guide"))))).claimed:
+        pass
+    values = {"first": _FIRST, "copies": leads // _KINDS - 1}
+    async with resources.engine.begin() as connection:
+        await connection.execute(text("SET LOCAL statement_timeout = 0"))
+        await connection.execute(_COPY_LEADS, values)
+        await connection.execute(_COPY_FACTS, values | {"end": UUID(int=_FIRST << 96)})
+    async with resources.engine.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text("SET statement_timeout = 0"))
+        await autocommit.execute(text("VACUUM ANALYZE"))
+
+
+async def _measure(settings: Settings, leads: int) -> None:
+    await migrate(settings.database_url, now=datetime.now(UTC))
+    changed = (
+        shipped("guide").replace("  version: 1\n", "  version: 2\n").replace("points: 25,  once", "points: 20,  once")
+    )
+    changed = changed[: changed.index("# Leads to try the rules on.")]
+    old, new = (compile_playbook(load(one)) for one in (shipped("guide"), changed))
+    async with open_resources(settings) as resources:
+        await _fill(resources, leads)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        started, worked = perf_counter(), process_time()
+        found = await simulate(resources.engine, old, new, now=clock())
+        seconds = perf_counter() - started
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"simulate: {found.leads:,} leads in {seconds:.1f} s, {found.leads / seconds:,.0f} /s")
+        print(f"CPU: {process_time() - worked:.1f} s of this process")
+        print(f"memory: {memory:.0f} MB in all, {memory - before / 1024:.0f} MB more than before")
+        print(f"{found.rescored:,} would have another total, {found.changed:,} would move")
+        draft = await playbook.draft(resources.sessions, changed, author="bench", now=clock())
+        await playbook.publish(resources.sessions, draft.version, author="bench", expected_active=1, now=clock())
+        work = Processing(resources.engine, Ids(), lambda: clock() + SETTLING)
+        started = perf_counter()
+        while await rescore_published(work, new):
+            pass
+        run = await playbook.rescore_of(resources.sessions, draft.version)
+        print(f"re-score: {run.judged:,} of {leads:,} leads judged again in {perf_counter() - started:.1f} s")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--leads", type=int, default=100_000)
+    leads = parser.parse_args().leads
+    with embedded.temporary() as servers:
+        settings = Settings.model_validate(
+            {"database_url": servers.database_url, "redis_url": servers.redis_url, "secret_key": servers.secret_key}
+        )
+        asyncio.run(_measure(settings, leads))
+
+
+if __name__ == "__main__":
+    main()
