@@ -73,7 +73,11 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         await admin.process()
         delivery = (await client.get("/v1/deliveries")).json()["items"][0]
         await received(admin.resources.engine, source, *(content({"email": f"{n}@acme.example"}) for n in "bc"))
-        await admin.process()
+        for first in ("Kim", "Robert"):
+            person = {"email": "kim@acme.example", "first_name": first, "last_name": "Berg", "company": "Acme"}
+            await received(admin.resources.engine, source, content(person))
+            await admin.process()
+        review = (await client.get("/v1/reviews")).json()["items"][0]
         winner, loser = [one["id"] for one in (await client.get("/v1/leads")).json()["items"]][:2]
         wish = {"lead_id": loser, "because": "She said so."}
         merge = (await client.post(f"/v1/leads/{winner}/merge", json=wish, headers={"If-Match": "*"})).json()
@@ -82,6 +86,9 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         "submission_id": str(submission),
         "delivery_id": delivery["id"],
         "merge_id": merge["id"],
+        "review_id": review["id"],
+        "event_type": "lead.routed",
+        "version": "1",
         "source_id": form["id"],
         "secret_id": form["secrets"][0]["id"],
         "endpoint_id": endpoint["id"],

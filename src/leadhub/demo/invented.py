@@ -1,5 +1,10 @@
-"""Any number of invented leads, each a different person: the n-th is always the same one."""
+"""Any number of invented leads, each a different person: the n-th of a run is always the same one.
 
+There are not as many names as people, so each works for a company of their own and has a telephone of their own:
+two namesakes at one company would rightly be taken for one person.
+"""
+
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,14 +30,15 @@ def lead(number: int, *, run: str) -> dict[str, Any]:
         run: tells the people of one run from those of another; part of their addresses.
 
     >>> lead(3, run="a1")["email"]
-    'diego.dubois.3@a1.example'
+    'diego.dubois@a1-3.example'
     """
     first, last = _FIRST[number % len(_FIRST)], _LAST[number % len(_LAST)]
     return {
-        "email": f"{_ascii(first)}.{_ascii(last)}.{number}@{run}.example",
+        "email": f"{_ascii(first)}.{_ascii(last)}@{run}-{number}.example",
+        "phone": f"+49151{zlib.crc32(f'{run} {number}'.encode()) % 100_000_000:08d}",
         "first_name": first,
         "last_name": last,
-        "company": f"{last} & Co",
+        "company": f"{run.upper()}-{number} {last}",
         "job_title": _TITLES[number % len(_TITLES)],
         "industry": _INDUSTRIES[number % len(_INDUSTRIES)],
         "employees": str(10 + number * 37 % 1_500),
