@@ -1,11 +1,11 @@
 """How long trying a playbook on a long history takes, and how much memory; then re-scoring after a publication.
 
-Run: `python -m benchmarks.simulation --leads 100000`. The leads are copies of a few that were processed as always.
+`./run bench simulation 100000`: so many leads, copies of a few that were processed as always.
 """
 
-import argparse
 import asyncio
 import resource
+import sys
 from datetime import UTC, datetime
 from time import perf_counter, process_time
 from typing import Any
@@ -79,7 +79,7 @@ async def _fill(resources: Resources, leads: int) -> None:
         await autocommit.execute(text("VACUUM ANALYZE"))
 
 
-async def _measure(settings: Settings, leads: int) -> None:
+async def _measure(settings: Settings, leads: int) -> dict[str, Any]:
     await migrate(settings.database_url, now=datetime.now(UTC))
     changed = (
         shipped("guide").replace("  version: 1\n", "  version: 2\n").replace("points: 25,  once", "points: 20,  once")
@@ -105,18 +105,17 @@ async def _measure(settings: Settings, leads: int) -> None:
             pass
         run = await playbook.rescore_of(resources.sessions, draft.version)
         print(f"re-score: {run.judged:,} of {leads:,} leads judged again in {perf_counter() - started:.1f} s")
+        return {"leads": found.leads, "seconds": seconds, "memory_mb": memory, "judged_again": run.judged}
 
 
-def main() -> None:
+def main() -> dict[str, Any]:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--leads", type=int, default=100_000)
-    leads = parser.parse_args().leads
+    leads = next((int(argument) for argument in sys.argv[1:] if argument.isdigit()), 100_000)
     with embedded.temporary() as servers:
         settings = Settings.model_validate(
             {"database_url": servers.database_url, "redis_url": servers.redis_url, "secret_key": servers.secret_key}
         )
-        asyncio.run(_measure(settings, leads))
+        return asyncio.run(_measure(settings, leads))
 
 
 if __name__ == "__main__":
