@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.errors import Conflict, NotFound
-from leadhub.domain.ids import AttemptId, DeliveryId, EndpointId
+from leadhub.domain.ids import AttemptId, DeliveryId, EndpointId, uuid7_time
 from leadhub.domain.lane import Sign
 from leadhub.store.driver import Connection
 from leadhub.store.lanes import Lease
@@ -97,12 +97,16 @@ UPDATE endpoint AS p
 RETURNING p.id, p.url, p.state, p.state_because
 """
 
+# The first array comes as a subselect, which hides its length from the planner: else every plan for the two or three
+# deliveries at hand looks cheaper than the one for any number, and the statement is planned anew each time.
 _COMPLETE = """
 WITH finished AS (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[], $7::text[],
-                         $8::timestamptz[], $9::integer[], $10::text[], $11::integer[], $12::jsonb[], $13::bytea[])
-        AS f (id, attempt_id, state, due_at, uncounted, outcome, because, finished_at, status, remote_ip, duration_ms,
-              headers, body)
+    SELECT *
+      FROM unnest((SELECT $1::uuid[]), $2::uuid[], $3::text[], $4::timestamptz[], $5::integer[], $6::timestamptz[],
+                  $7::timestamptz[], $8::text[], $9::text[], $10::integer[], $11::text[], $12::integer[], $13::jsonb[],
+                  $14::bytea[])
+        AS f (id, attempt_id, state, due_at, uncounted, started_at, finished_at, outcome, because, status, remote_ip,
+              duration_ms, headers, body)
 ), locked AS MATERIALIZED (
     SELECT d.id FROM delivery AS d JOIN finished AS f USING (id)
      WHERE d.lease_token = f.attempt_id AND d.state = 'leased'
@@ -115,15 +119,14 @@ WITH finished AS (
            finished_at = CASE WHEN f.state <> 'pending' THEN f.finished_at END
       FROM finished AS f JOIN locked USING (id)
      WHERE d.id = f.id
- RETURNING d.id
-), closed AS (
-    UPDATE attempt AS a
-       SET finished_at = f.finished_at, outcome = f.outcome, because = f.because, status = f.status,
-           remote_ip = f.remote_ip, duration_ms = f.duration_ms, response_headers = f.headers, response_body = f.body
-      FROM finished AS f JOIN completed USING (id)
-     WHERE a.id = f.attempt_id AND a.id = ANY ($2::uuid[]) -- known beforehand: only its partitions are opened
+ RETURNING d.id, d.attempts
 )
-SELECT id FROM completed
+INSERT INTO attempt (id, delivery_id, number, started_at, finished_at, outcome, because, status, remote_ip, duration_ms,
+                     response_headers, response_body)
+SELECT f.attempt_id, f.id, completed.attempts + f.uncounted, f.started_at, f.finished_at, f.outcome, f.because,
+       f.status, f.remote_ip, f.duration_ms, f.headers, f.body
+  FROM finished AS f JOIN completed USING (id)
+RETURNING delivery_id
 """
 
 _HOLD = "UPDATE delivery SET state = 'held' WHERE state = 'pending' AND endpoint_id = ANY ($1::uuid[])"
@@ -158,11 +161,12 @@ RETURNING id
 
 
 async def complete(connection: Connection, finished: Sequence[Finished]) -> set[DeliveryId]:
-    """Record what became of leased deliveries, in one statement; return those that were still ours.
+    """Record what became of leased deliveries and how their attempts went, in one statement; return those still ours.
 
-    A lease that ran out meanwhile was given to somebody else: its row and its attempt stay as they are.
+    An attempt began when its id was made, with the lease.
+    A lease that ran out meanwhile was given to somebody else, who tells of it: its delivery stays as it is.
     """
-    return {DeliveryId(row["id"]) for row in await connection.fetch(_COMPLETE, *_columns(finished))}
+    return {DeliveryId(row["delivery_id"]) for row in await connection.fetch(_COMPLETE, *_columns(finished))}
 
 
 async def lock_active(connection: Connection, endpoint_id: EndpointId) -> ActiveEndpoint | None:
@@ -201,9 +205,10 @@ def _columns(finished: Sequence[Finished]) -> list[list[object]]:
         [one.state for one in finished],
         [one.due_at for one in finished],
         [0 if one.is_counted else 1 for one in finished],
+        [uuid7_time(one.lease.attempt_id) for one in finished],
+        [one.finished_at for one in finished],
         [one.outcome for one in finished],
         [one.because for one in finished],
-        [one.finished_at for one in finished],
         [one.status for one in finished],
         [one.remote_ip for one in finished],
         [one.duration_ms for one in finished],

@@ -105,7 +105,7 @@ SELECT l.endpoint_id, 4 * coalesce(ours.busy, 0) < $2 AND CASE l.openings WHEN 0
 # flushed, and with it every commit before it.
 _LOCK_LANES = """
 SELECT endpoint_id, set_config('synchronous_commit', 'off', true)
-  FROM lane WHERE endpoint_id = ANY ($1::uuid[])
+  FROM lane WHERE endpoint_id = ANY ((SELECT $1::uuid[])::uuid[])
    FOR UPDATE SKIP LOCKED
 """
 
@@ -113,6 +113,7 @@ SELECT endpoint_id, set_config('synchronous_commit', 'off', true)
 # still free then: however many hang, some slots stay for the others. A lane sends what is new and what is sent again in
 # turn. Lanes that yield nothing are stamped too, else they would be first again. A lane with a limit a minute has a
 # bucket that holds a second's worth; when it is empty, the whole lane waits. The attempt's id is the lease's token.
+# Arrays come as subselects: see `store.deliveries`.
 _LEASE = """
 WITH lanes AS MATERIALIZED (
     SELECT l.endpoint_id, asked.busy, p.url, p.version, p.payload, p.filter, p.extras, l.per_minute,
@@ -129,7 +130,7 @@ WITH lanes AS MATERIALIZED (
            ARRAY(SELECT s.sealed FROM endpoint_secret AS s
                   WHERE s.endpoint_id = l.endpoint_id AND (s.valid_until IS NULL OR s.valid_until > $1)
                   ORDER BY s.valid_until IS NOT NULL, s.id DESC) AS secrets
-      FROM unnest($2::uuid[], $3::integer[]) AS asked (endpoint_id, busy)
+      FROM unnest((SELECT $2::uuid[]), $3::integer[]) AS asked (endpoint_id, busy)
       JOIN lane AS l USING (endpoint_id)
       JOIN endpoint AS p ON p.id = l.endpoint_id
 ), due AS MATERIALIZED (
@@ -175,9 +176,6 @@ WITH lanes AS MATERIALIZED (
       FROM (SELECT endpoint_id, tokens - (SELECT count(*) FROM leased WHERE leased.endpoint_id = lanes.endpoint_id)
                    AS rest FROM lanes) AS spent
      WHERE l.endpoint_id = spent.endpoint_id
-), opened AS (
-    INSERT INTO attempt (id, delivery_id, number, started_at)
-    SELECT lease_token, id, attempts, $1 FROM leased
 )
 SELECT leased.*, lanes.url, lanes.version, lanes.payload, lanes.filter, lanes.extras,
        lanes.secret_ids, lanes.secrets, e.sequence, e.received_at, e.body,
@@ -219,7 +217,7 @@ async def claim(
     again: int,
     lease_until: datetime,
 ) -> Batch:
-    """Lease the oldest due deliveries of the lanes that a look found, and open their attempts.
+    """Lease the oldest due deliveries of the lanes that a look found.
 
     Two statements, however many. The caller commits before it sends.
 

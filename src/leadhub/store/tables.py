@@ -668,7 +668,7 @@ class Delivery(Base):
 
 
 class Attempt(Base):
-    """One HTTP try: opened before the request, closed after it."""
+    """One HTTP try that ended. Of one under way there is the delivery's lease, whose token becomes the attempt's id."""
 
     __tablename__ = "attempt"
     __table_args__ = (
