@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     inbox_bytes: int = Field(default=32_000_000, ge=1_000_000, description="Most bytes waiting for their commit")
     inbox_wait_seconds: float = Field(default=2.0, gt=0, le=30, description="Oldest wait at which new ones are refused")
 
-    batch_rows: int = Field(default=200, ge=1, le=2_000, description="Most submissions processed in one transaction")
+    batch_rows: int = Field(default=32, ge=1, le=2_000, description="Most submissions processed in one transaction")
     lease_seconds: float = Field(default=30, ge=5, le=600, description="A dead worker's claims return after this")
     processing_attempts: int = Field(
         default=5, ge=1, le=20, description="Tries before a submission is parked as failed"

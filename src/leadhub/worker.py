@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from leadhub import telemetry
 from leadhub.outbound import queue
 from leadhub.outbound.fetching import Fetcher, Platforms
-from leadhub.outbound.queue import Pace, Wakeup
+from leadhub.outbound.queue import Wakeup
 from leadhub.pipeline import housekeeping
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.fetch import Fetching, fetch_due
@@ -134,9 +134,7 @@ async def _drain(
     work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, stop: asyncio.Event, backlog: asyncio.Event
 ) -> None:
     """Process batch after batch while they are full; what a batch did not find, a hint tells of."""
-    pace = Pace()
     while not stop.is_set():
-        await pace.keep()
         if await _process_one(work, playbook, wakeup, stop) >= work.batch_rows:
             backlog.set()
         else:

@@ -21,21 +21,6 @@ _PACE_SECONDS = 0.02
 which saves the gateway a seventh of its time and brings the worker batches instead of single leads."""
 
 
-class Pace:
-    """Keeps a loop from turning faster than work comes in batches: the first turn is at once, the next not too soon."""
-
-    def __init__(self, seconds: float = _PACE_SECONDS) -> None:
-        self._seconds = seconds
-        self._next = 0.0
-
-    async def keep(self) -> None:
-        """Return when the last return was long enough ago."""
-        loop = asyncio.get_running_loop()
-        if (pause := self._next - loop.time()) > 0:
-            await asyncio.sleep(pause)
-        self._next = loop.time() + self._seconds
-
-
 class Nudge:
     """Publishes hints without making anybody wait for them; those that come too soon after another become one."""
 

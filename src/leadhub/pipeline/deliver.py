@@ -26,7 +26,7 @@ from leadhub.domain.signature import SigningKey, parse_signing_key
 from leadhub.domain.subscription import Extras, matches, read_filter, thin
 from leadhub.outbound import queue
 from leadhub.outbound.authorization import Authorizer, NoToken
-from leadhub.outbound.queue import Pace, Wakeup
+from leadhub.outbound.queue import Wakeup
 from leadhub.outbound.webhook import Outgoing, WebhookSender
 from leadhub.pipeline.announcing import warn_and_disable
 from leadhub.pipeline.reaping import reap
@@ -106,10 +106,8 @@ class Deliverer:
                 group.create_task(job)
                 for job in (self._hear(), self._heed(stop), self._recorder.run(), self._reap_for_ever())
             ]
-            pace = Pace()
             while not stop.is_set():
                 await self._work.wait()
-                await pace.keep()
                 self._work.clear()
                 for claimed in await self._claim(stop):
                     self._start(group, claimed)

@@ -43,7 +43,7 @@ class Processing:
     new_id: NewId
     clock: Callable[[], datetime]
     public_url: str = ""
-    batch_rows: int = 200
+    batch_rows: int = 32
     lease: timedelta = timedelta(seconds=30)
     most_attempts: int = 5
 

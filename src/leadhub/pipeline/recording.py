@@ -19,7 +19,6 @@ from leadhub.domain.delivery import Dead, Decision, Delivered, EndpointState, He
 from leadhub.domain.ids import DeliveryId
 from leadhub.domain.lane import Sign, after
 from leadhub.pipeline.announcing import NewId, announce
-from leadhub.outbound.queue import Pace
 from leadhub.store import deliveries, lanes
 from leadhub.store.deliveries import Finished, SwitchOff
 from leadhub.store.driver import Connection, connect, transaction
@@ -142,10 +141,8 @@ class Recorder:
 
     async def run(self) -> None:
         """Write until cancelled."""
-        pace = Pace()
         while True:
             await self._arrived.wait()
-            await pace.keep()
             self._arrived.clear()
             while self._waiting:
                 batch = [self._waiting[place] for place in range(min(_BATCH, len(self._waiting)))]

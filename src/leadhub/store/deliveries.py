@@ -97,8 +97,6 @@ UPDATE endpoint AS p
 RETURNING p.id, p.url, p.state, p.state_because
 """
 
-# The first array comes as a subselect, which hides its length from the planner: else every plan for the two or three
-# deliveries at hand looks cheaper than the one for any number, and the statement is planned anew each time.
 _COMPLETE = """
 WITH finished AS (
     SELECT *

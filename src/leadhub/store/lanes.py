@@ -113,7 +113,6 @@ SELECT endpoint_id, set_config('synchronous_commit', 'off', true)
 # still free then: however many hang, some slots stay for the others. A lane sends what is new and what is sent again in
 # turn. Lanes that yield nothing are stamped too, else they would be first again. A lane with a limit a minute has a
 # bucket that holds a second's worth; when it is empty, the whole lane waits. The attempt's id is the lease's token.
-# Arrays come as subselects: see `store.deliveries`.
 _LEASE = """
 WITH lanes AS MATERIALIZED (
     SELECT l.endpoint_id, asked.busy, p.url, p.version, p.payload, p.filter, p.extras, l.per_minute,
