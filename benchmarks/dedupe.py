@@ -72,7 +72,8 @@ def run(arrivals: list[Arrival]) -> Run:
     started = time.process_time()
     for sighting in done.sightings:
         done.register.scale = Scale(bits_to_pick_one=bits_to_pick_one(len(done.register.leads)))
-        done.placements.append(done.register.place(sighting, new_id=lambda: LeadId(UUID(int=next(ids)))))
+        blocks = block_keys(sighting)
+        done.placements.append(done.register.place(sighting, blocks, new_id=lambda: LeadId(UUID(int=next(ids)))))
     done.seconds = time.process_time() - started
     return done
 

@@ -29,15 +29,7 @@ from leadhub.domain.unmerging import Member, Parting, Period, came_later, part
 from leadhub.pipeline import qualify, reporting
 from leadhub.pipeline.process import Processing
 from leadhub.pipeline.qualify import Judgement
-from leadhub.pipeline.recognise import (
-    Contention,
-    MergeOf,
-    Recognised,
-    arrived,
-    from_row,
-    load_facts,
-    lock_number,
-)
+from leadhub.pipeline.recognise import Contention, MergeOf, Recognised, arrived, from_row, load_facts
 from leadhub.pipeline.saving import block_rows, fact_rows, lead_row, merge
 from leadhub.store import changes, driver, events, leads, merges
 from leadhub.store.changes import Changes
@@ -162,7 +154,7 @@ async def _locked(connection: Connection, ids: Sequence[LeadId]) -> dict[LeadId,
         Contention: one of them was merged away meanwhile; it all begins again.
     """
     held = await merges.keys_of(connection, ids)
-    await leads.lock_keys(connection, [lock_number(key) for keys in held.values() for key in keys])
+    await leads.lock_keys(connection, [key for keys in held.values() for key in keys])
     rows = await leads.load_for_update(connection, ids)
     if any(row["merged_into"] is not None for row in rows):
         raise Contention

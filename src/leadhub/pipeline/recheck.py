@@ -12,7 +12,6 @@ from leadhub.domain.deduplication import Decision, Known, Scale, decide, why_apa
 from leadhub.domain.errors import Conflict, NotFound
 from leadhub.domain.ids import LeadId, SubmissionId, first_uuid7
 from leadhub.domain.matching import profile
-from leadhub.domain.matching.block_keys import block_keys
 from leadhub.domain.matching.weights import bits_to_pick_one
 from leadhub.domain.scoring import CompiledPlaybook
 from leadhub.pipeline.merging import Wish, merge_leads
@@ -20,7 +19,7 @@ from leadhub.pipeline.process import Processing
 from leadhub.pipeline.recognise import arrived
 from leadhub.pipeline.saving import BY_ITSELF
 from leadhub.store import candidates, driver, merges, rechecks
-from leadhub.store.candidates import Candidate
+from leadhub.store.candidates import Candidate, Sought
 
 _log = telemetry.get_logger("recheck")
 
@@ -48,9 +47,7 @@ async def _compare(work: Processing, playbook: CompiledPlaybook, newer: LeadId, 
     async with driver.transaction(work.engine) as connection:
         found = await merges.members(connection, [newer])
         arrivals = [arrived(member.waiting) for member in found]
-        keys = sorted({key for arrival in arrivals for key in arrival.keys})
-        blocks = sorted({block for arrival in arrivals for block in block_keys(arrival.sighting)})
-        seen = await candidates.find(connection, keys, blocks)
+        seen = await candidates.find(connection, [Sought(arrival.keys, arrival.blocks) for arrival in arrivals])
         apart = await candidates.declared_apart(connection, [newer, older])
         one, other = seen.leads.get(newer), seen.leads.get(older)
         if one is None or other is None or apart:
