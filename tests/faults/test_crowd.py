@@ -18,7 +18,7 @@ from tests.support.waiting import a_source, content
 
 from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import compile_playbook
-from leadhub.pipeline.process import Outcome, Processing, process_due
+from leadhub.pipeline.process import Outcome, Processing, Unreachable, process_due
 from leadhub.pipeline.recheck import recheck_due
 from leadhub.resources import Ids, Resources, clock, open_inbox
 
@@ -60,7 +60,10 @@ async def crowd(resources: Resources, *, people: int, times: int) -> dict[str, A
         total = Outcome()
         while True:
             last = all_in.is_set()
-            outcome = await process_due(work, playbook)
+            try:
+                outcome = await process_due(work, playbook)
+            except Unreachable:  # a busy machine: the claim comes back by itself
+                continue
             total += outcome
             if last and not outcome.claimed:
                 return total
@@ -111,7 +114,9 @@ async def crowd(resources: Resources, *, people: int, times: int) -> dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("people", "times"), [(20, 20), pytest.param(100, 200, marks=pytest.mark.slow)], ids=["some", "a crowd"]
+    ("people", "times"),
+    [(20, 20), pytest.param(100, 200, marks=(pytest.mark.slow, pytest.mark.timeout(1_800)))],
+    ids=["some", "a crowd"],
 )
 async def test_a_crowd_of_people_ends_in_as_many_leads_and_loses_nothing(
     resources: Resources, people: int, times: int
