@@ -1,10 +1,13 @@
 """Questions of matching as the pipeline answers them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from leadhub.domain.deduplication import Match
 from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.store.driver import Connection
+from leadhub.store.leads import rows_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,46 @@ class Review:
     anchor: SubmissionId
     """A submission of the candidate: what is declared about leads is kept about submissions."""
     answer: str | None
+
+
+# A submission has one question at a time. An answered one gives way: an un-merge asks anew what was settled before.
+_ASK = """
+INSERT INTO match_review (submission_id, lead_id, candidate_id, bits, match, asked_at)
+SELECT submission_id, lead_id, candidate_id, bits, match, asked_at
+  FROM json_to_recordset($1::json) AS r (submission_id uuid, lead_id uuid, candidate_id uuid, bits double precision,
+                                         match jsonb, asked_at timestamptz)
+ON CONFLICT (submission_id) DO UPDATE SET
+    lead_id = excluded.lead_id, candidate_id = excluded.candidate_id, bits = excluded.bits, match = excluded.match,
+    asked_at = excluded.asked_at, answer = NULL, answered_at = NULL, answered_by = NULL
+ WHERE match_review.answer IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Is a submission, which lies with one lead, of another lead's person?"""
+
+    submission_id: SubmissionId
+    lead_id: LeadId
+    match: Match
+    """How it compares with the other lead."""
+
+
+async def ask(connection: Connection, questions: Iterable[Question], *, now: datetime) -> None:
+    """Put questions; a submission about which one is open keeps that."""
+    rows = [
+        {
+            "submission_id": one.submission_id,
+            "lead_id": one.lead_id,
+            "candidate_id": one.match.lead_id,
+            "bits": one.match.evidence.bits,
+            "match": one.match.document(),
+            "asked_at": now,
+        }
+        for one in questions
+    ]
+    if rows:
+        await connection.execute(_ASK, rows_document(rows))
 
 
 _FIND = """
