@@ -22,6 +22,8 @@ class Review:
     anchor: SubmissionId
     """A submission of the candidate: what is declared about leads is kept about submissions."""
     answer: str | None
+    are_apart: bool
+    """Whether both leads were declared two people, by other submissions than this one."""
 
 
 # A submission has one question at a time. An answered one gives way: an un-merge asks anew what was settled before.
@@ -65,7 +67,13 @@ async def ask(connection: Connection, questions: Iterable[Question], *, now: dat
 
 
 _FIND = """
-SELECT r.submission_id, m.lead_id, c.id AS candidate_id, a.submission_id AS anchor, r.answer
+SELECT r.submission_id, m.lead_id, c.id AS candidate_id, a.submission_id AS anchor, r.answer,
+       EXISTS (
+           SELECT FROM membership AS x
+             JOIN not_same AS n ON n.one = x.submission_id OR n.other = x.submission_id
+             JOIN membership AS y
+               ON y.submission_id = CASE WHEN n.one = x.submission_id THEN n.other ELSE n.one END
+            WHERE x.lead_id = m.lead_id AND x.submission_id <> r.submission_id AND y.lead_id = c.id) AS are_apart
   FROM match_review AS r
   JOIN membership AS m ON m.submission_id = r.submission_id
  CROSS JOIN LATERAL (SELECT coalesce(l.merged_into, l.id) AS id FROM lead AS l WHERE l.id = r.candidate_id) AS c
