@@ -2,13 +2,15 @@
 
 1. A stream of invented leads (`lead_stream`) in order of arrival through the same pure decision as the pipeline's, on
    indexes in memory; with it the rules that others use, on the same stream.
-2. FEBRL 1 to 4, the classic sets of record linkage, without date of birth and without the social-security number,
+2. A shorter stream of that kind through the whole of LeadHub, with clients and workers racing (`dedupe_pipeline`).
+3. FEBRL 1 to 4, the classic sets of record linkage, without date of birth and without the social-security number,
    through the same comparison; beside it recordlinkage's own classifier and Splink, in the same run.
 
 The bits were chosen on seeds 1 to 7 at the standard hardness. A seed given on the command line
 (`./run bench dedupe 77`) is fresh; without one, it is 1001.
 """
 
+import asyncio
 import sys
 import time
 from collections import Counter, defaultdict
@@ -17,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from benchmarks import febrl
+from benchmarks import dedupe_pipeline, febrl
 from benchmarks.dedupe_measures import components, mixed, quality
 from benchmarks.lead_stream import EASY, HARD, STANDARD, Arrival, Hardness, stream
 
@@ -30,6 +32,8 @@ from leadhub.domain.normalisation import normalise
 from leadhub.domain.register import Placement, Register
 
 FRESH_SEED = 1001
+PIPELINE_SUBMISSIONS = 4_000
+_RACES = ("server_errors", "lost", "failed", "retried", "keys_on_two_leads", "refused", "cpu_ms", "seconds")
 _LEVELS: dict[str, Hardness] = {"easy": EASY, "standard": STANDARD, "hard": HARD}
 _BARS = {"precision": 0.995, "recall": 0.86, "b_cubed_f1": 0.966, "recall_answered": 0.97}
 _MOST = {"mixed": 13, "strangers": 3, "review_share": 0.08}
@@ -72,7 +76,8 @@ def run(arrivals: list[Arrival]) -> Run:
     started = time.process_time()
     for sighting in done.sightings:
         done.register.scale = Scale(bits_to_pick_one=bits_to_pick_one(len(done.register.leads)))
-        done.placements.append(done.register.place(sighting, new_id=lambda: LeadId(UUID(int=next(ids)))))
+        blocks = block_keys(sighting)
+        done.placements.append(done.register.place(sighting, blocks, new_id=lambda: LeadId(UUID(int=next(ids)))))
     done.seconds = time.process_time() - started
     return done
 
@@ -233,6 +238,11 @@ def main() -> dict[str, Any]:
             print(f"  {found['ms_each']:.3f} ms a submission; what joined two people:")
             print("\n".join(f"    {line}" for line in worst(done)))
             _print_bars(found)
+            some = stream(seed, submissions=PIPELINE_SUBMISSIONS)
+            results[f"pipeline {seed}"] = real = asyncio.run(dedupe_pipeline.run(some))
+            _print_run("  through the pipeline", real)
+            print("\n".join(f"    {name} {real[name]}" for name in _RACES), *real["worst"], sep="\n    ")
+            _print_run("  the same in memory", measured(run(some)))
     if febrl.available():
         results |= febrl.run()
     else:

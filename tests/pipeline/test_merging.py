@@ -17,6 +17,7 @@ from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import FOLDED, folded
 from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
+from leadhub.pipeline import reviewing
 from leadhub.pipeline.merging import Wish, merge_leads, undo_merge
 from leadhub.pipeline.process import Processing, process_due
 from leadhub.pipeline.recognise import arrived, from_row, load_facts
@@ -165,6 +166,47 @@ async def test_an_automatic_merge_can_be_undone_and_the_tie_is_put_up_for_review
         (ANA["email"], "active"),
         ("+34612345678", "shared"),
     }
+
+
+async def test_what_could_be_either_sides_is_asked_and_goes_where_a_person_says(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    merge_id = await desk.merge(ana, ben)
+    unclear = {"first_name": "Kim", "city": "Madrid", "email": ANA["email"], "phone": BEN["phone"]}
+    await desk.comes(unclear, activities=["webinar_attended"])
+    await desk.undo(merge_id)
+    [asked] = await desk.rows("SELECT * FROM match_review")
+    assert (asked["lead_id"], asked["candidate_id"], asked["answer"]) == (ana, ben, None)
+    assert "city" in (await desk.picture(ana))[ana]["golden"]
+
+    await reviewing.answer(desk.work, desk.playbook, asked["submission_id"], "same", actor="a test")
+
+    seen = await desk.picture(ana, ben)
+    assert [seen[lead]["merged_into"] for lead in (ana, ben)] == [None, None]
+    assert seen[ben]["golden"]["city"]["value"] == "Madrid"
+    assert "city" not in seen[ana]["golden"]
+    assert [len(seen[lead]["members"]) for lead in (ana, ben)] == [1, 2]
+    assert "webinar_attended" in {fact["type"] for fact in seen[ben]["facts"]}
+    assert {key["value"]: key["status"] for key in seen[ben]["keys"]} == {
+        ANA["email"]: "shared",
+        BEN["phone"]: "shared",
+    }
+    assert await desk.has_no_gaps(ana)
+    assert await desk.has_no_gaps(ben)
+
+
+async def test_what_stays_after_an_undo_is_remembered(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    merge_id = await desk.merge(ana, ben)
+    submission = await desk.comes({"email": ANA["email"], "phone": BEN["phone"]})
+    assert submission == ana
+    await desk.undo(merge_id)
+    before = await desk.picture(ana, ben)
+    [asked] = await desk.rows("SELECT submission_id FROM match_review")
+
+    await reviewing.answer(desk.work, desk.playbook, asked["submission_id"], "not_same", actor="a test")
+
+    assert await desk.picture(ana, ben) == before
+    assert len(await desk.rows("SELECT * FROM not_same")) == 2
 
 
 async def test_what_came_in_between_goes_to_the_side_whose_keys_it_carries(desk: Desk) -> None:

@@ -7,6 +7,7 @@ not care about order. So a new submission is absorbed by the same rules by which
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from leadhub.domain.deduplication import Key
@@ -26,7 +27,7 @@ ARRIVED = "submission_received"
 FactKey = tuple[str, tuple[tuple[str, str], ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Arrived:
     """One submission, normalised and ready to become part of a lead."""
 
@@ -44,6 +45,11 @@ class Arrived:
     def keys(self) -> Mapping[Key, bool]:
         """Each key that could find the person → whether it is shared from the start (info@)."""
         return self.sighting.keys
+
+    @cached_property
+    def blocks(self) -> frozenset[int]:
+        """The block keys under which it finds candidates, and is one."""
+        return block_keys(self.sighting)
 
     @property
     def acted_at(self) -> datetime:
@@ -131,7 +137,7 @@ class Lead:
         for key, shared in arrived.keys.items():
             self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
         self.profile.add(arrived.sighting)
-        self.new_blocks |= block_keys(arrived.sighting)
+        self.new_blocks |= arrived.blocks
         self.arrived.append(arrived)
 
     def unite(self, other: "Lead") -> None:

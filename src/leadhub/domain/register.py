@@ -4,17 +4,24 @@ The second submission of a batch must see what the first one did, before anythin
 register, and what it changed is what is to be written.
 """
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from heapq import nlargest
+from itertools import islice
+from math import inf, log
 
 from leadhub.domain.deduplication import Decision, Key, Known, Scale, decide
 from leadhub.domain.ids import LeadId
-from leadhub.domain.matching.block_keys import block_keys
 from leadhub.domain.matching.profile import Profile
 from leadhub.domain.matching.sighting import Sighting
 
 MOST_CANDIDATES = 50
-"""Leads looked at for one key, the newest: a value that half the world types cannot make a batch slow."""
+"""Leads that a submission is compared with: what half the world types must not make a batch slow. Of invented people
+as alike as real ones, none among 60,000 had more than 44."""
+MOST_HOLDERS = 20
+"""Leads looked at for one key. A shared identity key brings its newest; a block key of more is stood down and brings
+none, since people who are one have a rarer one in common, too (measured: 12, 20 and 50 find equally many)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +54,15 @@ class Register:
         for block in blocks:
             self._blocks.setdefault(block, {})[lead.lead_id] = None
 
-    def place(self, sighting: Sighting, *, new_id: Callable[[], LeadId]) -> Placement:
-        """Decide whose submission this is, and make it part of that lead; of several that are one, the oldest stays."""
-        blocks = block_keys(sighting)
-        decision = decide(sighting, self._candidates(sighting, blocks), self.scale)
+    def place(self, sighting: Sighting, blocks: Collection[int], *, new_id: Callable[[], LeadId]) -> Placement:
+        """Decide whose submission this is, and make it part of that lead; of several that are one, the oldest stays.
+
+        Args:
+            sighting: what it says of who somebody is.
+            blocks: its block keys.
+            new_id: of a lead, should it be somebody new.
+        """
+        decision = decide(sighting, self.candidates(sighting, blocks), self.scale)
         for key in decision.becomes_shared:
             for lead_id in self._holders.get(key, ()):
                 self.leads[self.living(lead_id)].keys[key] = True
@@ -69,15 +81,25 @@ class Register:
         self.know(lead, blocks)
         return Placement(lead.lead_id, decision, decision.lead_id is None, absorbed)
 
+    def candidates(self, sighting: Sighting, blocks: Iterable[int]) -> list[Known]:
+        """Return whom to compare it with: who holds one of its keys alone, then those with whom it shares most.
+
+        What is shared counts the more, the fewer share it. `store.candidates` chooses among stored leads alike.
+        """
+        shares: defaultdict[LeadId, float] = defaultdict(float)
+        for key in sighting.keys:
+            holders = self._holders.get(key, {})
+            for lead_id in map(self.living, islice(reversed(holders), MOST_HOLDERS)):
+                shares[lead_id] += _rarity(len(holders)) if self.leads[lead_id].keys.get(key) else inf
+        for block in blocks:
+            holders = self._blocks.get(block, {})
+            if len(holders) <= MOST_HOLDERS:
+                for lead_id in map(self.living, holders):
+                    shares[lead_id] += _rarity(len(holders))
+        return [self.leads[lead_id] for lead_id in nlargest(MOST_CANDIDATES, shares, key=shares.__getitem__)]
+
     def _is_shared(self, key: Key) -> bool:
         return any(self.leads[self.living(lead_id)].keys.get(key, False) for lead_id in self._holders.get(key, ()))
-
-    def _candidates(self, sighting: Sighting, blocks: Iterable[int]) -> list[Known]:
-        found: dict[LeadId, None] = {}
-        for holders in (*map(self._holders.get, sighting.keys), *map(self._blocks.get, blocks)):
-            newest = list(holders or ())[-MOST_CANDIDATES:]
-            found |= dict.fromkeys(map(self.living, newest))
-        return [self.leads[lead_id] for lead_id in found]
 
     def living(self, lead_id: LeadId) -> LeadId:
         """Return the lead that a lead has become part of, or itself."""
@@ -91,3 +113,8 @@ class Register:
         for key, is_shared in loser.keys.items():
             winner.keys[key] = is_shared or winner.keys.get(key, False)
         self.merged[loser.lead_id] = winner.lead_id
+
+
+def _rarity(holders: int) -> float:
+    """Return what sharing a key with so many leads counts; one of very many counts a little, too."""
+    return 1 + log(MOST_HOLDERS / min(holders, MOST_HOLDERS))

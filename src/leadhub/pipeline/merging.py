@@ -1,7 +1,8 @@
-"""Make one lead of two because a person says so, and take a merge back, whoever made it.
+"""Make one lead of two because a person says so, take a merge back, whoever made it, and move what lies wrong.
 
     merge    lock → unite (as an arriving submission would) → judge → write
     undo     lock → part the submissions → fold both sides anew → judge both → write
+    move     the same for one submission, to a lead that a person names
 
 Nothing is restored from a copy: each side becomes what its submissions add up to now, so what came since the merge
 survives. What was decided of the lead that keeps its id (its owner, the CRM's answer) stays with it; the other one is
@@ -20,7 +21,7 @@ from uuid import UUID
 import asyncpg
 
 from leadhub import telemetry
-from leadhub.domain.deduplication import Key
+from leadhub.domain.deduplication import Key, Known, Scale, examine
 from leadhub.domain.errors import Conflict, NotFound, PreconditionFailed
 from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.domain.lead import DECIDED, Arrived, Lead
@@ -29,21 +30,15 @@ from leadhub.domain.unmerging import Member, Parting, Period, came_later, part
 from leadhub.pipeline import qualify, reporting
 from leadhub.pipeline.process import Processing
 from leadhub.pipeline.qualify import Judgement
-from leadhub.pipeline.recognise import (
-    Contention,
-    MergeOf,
-    Recognised,
-    arrived,
-    from_row,
-    load_facts,
-    lock_number,
-)
+from leadhub.pipeline.recognise import Contention, MergeOf, Recognised, arrived, from_row, load_facts
 from leadhub.pipeline.saving import block_rows, fact_rows, lead_row, merge
-from leadhub.store import changes, driver, events, leads, merges
+from leadhub.store import changes, driver, events, leads, merges, reviews
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
-from leadhub.store.merges import StoredMerge
+from leadhub.store.leads import Row
+from leadhub.store.merges import StoredMember, StoredMerge
 from leadhub.store.outage import is_contention
+from leadhub.store.reviews import Question
 
 _log = telemetry.get_logger("merge")
 
@@ -162,7 +157,7 @@ async def _locked(connection: Connection, ids: Sequence[LeadId]) -> dict[LeadId,
         Contention: one of them was merged away meanwhile; it all begins again.
     """
     held = await merges.keys_of(connection, ids)
-    await leads.lock_keys(connection, [lock_number(key) for keys in held.values() for key in keys])
+    await leads.lock_keys(connection, [key for keys in held.values() for key in keys])
     rows = await leads.load_for_update(connection, ids)
     if any(row["merged_into"] is not None for row in rows):
         raise Contention
@@ -200,7 +195,6 @@ async def _undo(
     # The rows that say who is who, and who is not.
     now = work.clock()
     await merges.move_members(connection, parted.parting.back, to=loser.lead_id)
-    await merges.drop_facts(connection, [holder_id])
     await merges.point_back(connection, made.redirected, holder=holder_id, to=loser.lead_id)
     await merges.declare_not_same(connection, parted.apart, because=because, actor=actor, now=now)
     await merges.note_undone(connection, made.id, parted.parting, because=because, actor=actor, now=now)
@@ -209,13 +203,106 @@ async def _undo(
     holder.refold(parted.stay)
     _revive(loser, parted.back)
     _give_back_decisions(made, holder=holder, loser=loser)
-    await _part_keys(connection, made, holder=holder, loser=loser, parted=parted)
-
-    judgements = [qualify.judge(lead, playbook, now=now) for lead in (holder, loser)]
-    rows = await qualify.follow(connection, judgements, playbook, new_id=work.new_id, now=now)
+    await _part_keys(connection, made.keys, holder, loser, stay=parted.stay, back=parted.back)
     unmerged = reporting.Unmerged(
         merge_id=made.id, winner=holder_id, loser=loser.lead_id, parting=parted.parting, because=because
     )
+    await _judge_anew(connection, work, playbook, [holder, loser], now=now, unmerged=unmerged)
+
+    # What could be either's, for a person to say.
+    unclear = [one for one in parted.stay if one.submission_id in parted.parting.unclear]
+    known = Known(loser.lead_id, loser.profile, loser.keys)
+    shared = {key for key, is_shared in loser.keys.items() if is_shared}
+    questions = [
+        Question(
+            submission_id=one.submission_id,
+            lead_id=holder_id,
+            match=examine(one.sighting, known, shared, Scale()),
+        )
+        for one in unclear
+    ]
+    await reviews.ask(connection, questions, now=now)
+
+
+async def move_submission(
+    work: Processing, playbook: CompiledPlaybook, submission_id: SubmissionId, *, to: LeadId, because: str
+) -> None:
+    """Make a submission another lead's, where it should have gone; both leads are folded and judged anew.
+
+    Raises:
+        NotFound: there is no such submission or lead.
+        Conflict: nothing would be left of its lead, or the content of a submission was deleted.
+    """
+
+    async def move(connection: Connection) -> None:
+        await _move(connection, work, playbook, submission_id, to=to, because=because)
+
+    await _whole(work, move)
+    _log.info("submission.moved", submission_id=str(submission_id), lead_id=str(to))
+
+
+async def _move(
+    connection: Connection,
+    work: Processing,
+    playbook: CompiledPlaybook,
+    submission_id: SubmissionId,
+    *,
+    to: LeadId,
+    because: str,
+) -> None:
+    holder_id, receiver_id = await merges.owner(connection, submission_id), await merges.living(connection, to)
+    if holder_id is None or receiver_id is None:
+        raise NotFound("There is no such submission or lead.")
+    if holder_id == receiver_id:
+        return
+    leads_of_both = await _locked(connection, [holder_id, receiver_id])
+    if await merges.owner(connection, submission_id) != holder_id:
+        raise Contention
+    holder, receiver = leads_of_both[holder_id], leads_of_both[receiver_id]
+    stored = await _whole_history(connection, [holder_id, receiver_id])
+    went = {member.waiting.submission_id: member.lead_id for member in stored} | {submission_id: receiver_id}
+    stay, back = (
+        [one for one in map(_arrived, stored) if went[one.submission_id] == lead_id]
+        for lead_id in (holder_id, receiver_id)
+    )
+    if not stay:
+        raise Conflict("Nothing would be left of its lead; merge the two.")
+    await merges.move_members(connection, [submission_id], to=receiver_id, because=because)
+    holder.refold(stay)
+    receiver.refold(back)
+    await _part_keys(connection, frozenset(), holder, receiver, stay=stay, back=back)
+    await _judge_anew(connection, work, playbook, [holder, receiver], now=work.clock())
+
+
+def _arrived(member: StoredMember) -> Arrived:
+    return arrived(member.waiting)
+
+
+async def _whole_history(connection: Connection, ids: Sequence[LeadId]) -> list[StoredMember]:
+    """Return all submissions of leads.
+
+    Raises:
+        Conflict: the content of one was deleted, so that the leads cannot be folded anew.
+    """
+    stored = await merges.members(connection, ids)
+    if len(stored) != await merges.count_members(connection, ids):
+        raise Conflict("The content of some submissions was deleted; what they said cannot be folded anew.")
+    return stored
+
+
+async def _judge_anew(
+    connection: Connection,
+    work: Processing,
+    playbook: CompiledPlaybook,
+    refolded: Sequence[Lead],
+    *,
+    now: datetime,
+    unmerged: reporting.Unmerged | None = None,
+) -> None:
+    """Judge leads whose submissions have changed, tell of it and write them; of an un-merge the first one tells."""
+    await merges.drop_facts(connection, [lead.lead_id for lead in refolded])
+    judgements = [qualify.judge(lead, playbook, now=now) for lead in refolded]
+    rows = await qualify.follow(connection, judgements, playbook, new_id=work.new_id, now=now)
     reported = [
         event
         for judgement in judgements
@@ -225,7 +312,7 @@ async def _undo(
             public_url=work.public_url,
             new_id=work.new_id,
             now=now,
-            unmerged=unmerged if judgement.lead is holder else None,
+            unmerged=unmerged if judgement.lead is refolded[0] else None,
         )
     ]
     await _write(connection, rows, [(judgement.lead, judgement) for judgement in judgements], now=now)
@@ -249,10 +336,8 @@ async def _parted(connection: Connection, made: StoredMerge, holder: LeadId) -> 
     Raises:
         Conflict: there is nothing to part, or a submission's content was deleted, so that no side can be folded.
     """
-    stored = await merges.members(connection, [holder])
-    if len(stored) != await merges.count_members(connection, [holder]):
-        raise Conflict("The content of some submissions was deleted; what they said cannot be folded anew.")
-    arrivals = {member.waiting.submission_id: arrived(member.waiting) for member in stored}
+    stored = await _whole_history(connection, [holder])
+    arrivals = {member.waiting.submission_id: _arrived(member) for member in stored}
     members = [
         Member(member.waiting.submission_id, member.since, frozenset(arrivals[member.waiting.submission_id].keys))
         for member in stored
@@ -304,23 +389,46 @@ def _give_back_decisions(made: StoredMerge, *, holder: Lead, loser: Lead) -> Non
             setattr(holder, name, None)
 
 
-async def _part_keys(connection: Connection, made: StoredMerge, *, holder: Lead, loser: Lead, parted: _Parted) -> None:
-    """Give each side the keys that its submissions carry; one of both is shared from now on, and needs a name."""
-    held = {Key(row["kind"], row["value"]): row for row in await merges.take_keys(connection, [holder.lead_id])}
-    ours, theirs = _carried(parted.stay), _carried(parted.back)
+async def _part_keys(
+    connection: Connection,
+    listed: frozenset[Key],
+    holder: Lead,
+    other: Lead,
+    *,
+    stay: Sequence[Arrived],
+    back: Sequence[Arrived],
+) -> None:
+    """Give each side the keys that its submissions carry; one of both is shared from now on, and needs a name.
+
+    Args:
+        connection: in a transaction that holds both leads.
+        listed: keys that the other lead had before the merge.
+        holder: the lead that submissions leave.
+        other: the lead to which they go.
+        stay: the submissions of the holder.
+        back: those of the other.
+    """
+    taken_away = await merges.take_keys(connection, [holder.lead_id, other.lead_id])
+    held: dict[Key, Row] = {}
+    for row in sorted(taken_away, key=lambda row: row["lead_id"] == holder.lead_id):
+        held[Key(row["kind"], row["value"])] = row
+    ours, theirs = _carried(stay), _carried(back)
+    had = {Key(row["kind"], row["value"]) for row in taken_away if row["lead_id"] == other.lead_id}
     # A key that only the other side's submissions carry by now was theirs again by a later merge.
-    listed = (made.keys & held.keys()) - ours.keys()
-    of_loser = theirs.keys() | listed
-    of_holder = ours.keys() | (held.keys() - of_loser)
+    of_other = theirs.keys() | had | ((listed & held.keys()) - ours.keys())
+    of_holder = ours.keys() | {
+        key for key, row in held.items() if row["lead_id"] == holder.lead_id and key not in of_other
+    }
     # A normaliser of today may read a key that was not there when the submission came; somebody may hold it.
-    unheard_of = (of_loser | of_holder) - held.keys()
+    unheard_of = (of_other | of_holder) - held.keys()
     foreign = await leads.holders(connection, unheard_of) if unheard_of else {}
     taken = {key for keys in foreign.values() for key in keys} & unheard_of
     await leads.share_keys(connection, sorted(taken))
-    shared = (of_holder & of_loser) | taken | {key for key, row in held.items() if row["status"] == "shared"}
+    shared = (of_holder & of_other) | taken
+    shared |= {Key(row["kind"], row["value"]) for row in taken_away if row["status"] == "shared"}
     shared |= {key for side in (ours, theirs) for key, sight in side.items() if sight.is_shared}
     rows = []
-    for lead, keys, carried in ((holder, of_holder, ours), (loser, of_loser, theirs)):
+    for lead, keys, carried in ((holder, of_holder, ours), (other, of_other, theirs)):
         lead.keys = {key: key in shared for key in sorted(keys)}
         for key, is_shared in lead.keys.items():
             seen = carried.get(key) or _Seen(held[key]["first_seen_at"], held[key]["last_seen_at"], is_shared=False)

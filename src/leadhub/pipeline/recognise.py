@@ -9,7 +9,6 @@ somebody else; only a lead that is written is locked. The unique index on active
 ever speak up, the whole batch is repeated.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +19,6 @@ from leadhub.domain.deduplication import Decision, Key, Known, Scale
 from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.domain.lead import Arrived, Lead
 from leadhub.domain.matching import profile
-from leadhub.domain.matching.block_keys import block_keys
 from leadhub.domain.matching.sighting import sighting_of
 from leadhub.domain.matching.weights import bits_to_pick_one
 from leadhub.domain.model import Fact, GoldenValue
@@ -28,6 +26,7 @@ from leadhub.domain.normalisation import normalise
 from leadhub.domain.register import Placement, Register
 from leadhub.store import candidates, merges
 from leadhub.store import leads as store
+from leadhub.store.candidates import Sought
 from leadhub.store.driver import Connection
 from leadhub.store.pending import Waiting
 
@@ -100,11 +99,11 @@ async def recognise(connection: Connection, waiting: Sequence[Waiting], *, new_i
         Contention: leads keep changing between the look and the lock; the batch is repeated later.
     """
     arrivals = [arrived(submission) for submission in waiting]
-    keys = sorted({key for arrival in arrivals for key in arrival.keys})
-    if keys:
-        await store.lock_keys(connection, [lock_number(key) for key in keys])
+    # What many people use from the start (info@) is not waited for, either: see `lock_keys`.
+    own = {key for arrival in arrivals for key, is_shared in arrival.keys.items() if not is_shared}
+    await store.lock_keys(connection, sorted(own))
     for _ in range(_LOOKS):
-        seen = await _look(connection, arrivals, keys)
+        seen = await candidates.find(connection, [Sought(arrival.keys, arrival.blocks) for arrival in arrivals])
         register, placements = await _placed(connection, seen, arrivals, new_id=new_id)
         leads = await _locked(connection, seen, placements)
         if leads is not None:
@@ -113,11 +112,7 @@ async def recognise(connection: Connection, waiting: Sequence[Waiting], *, new_i
 
 
 def arrived(submission: Waiting) -> Arrived:
-    """Return a submission, normalised, with the keys that could find its person.
-
-    >>> lock_number(Key("email", "ada@example.com")) == lock_number(Key("email", "ada@example.com"))
-    True
-    """
+    """Return a submission, normalised, with the keys that could find its person."""
     content = submission.content
     normalised = normalise(content.fields, default_country=submission.options.get("default_country"))
     values = dict(normalised.values)
@@ -135,20 +130,6 @@ def arrived(submission: Waiting) -> Arrived:
         normalised.refused,
         sighting_of(normalised, external=external),
     )
-
-
-def lock_number(key: Key) -> int:
-    """Return the signed 64-bit number that stands for a key as an advisory lock."""
-    digest = hashlib.sha256(f"{key.kind}\0{key.value}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
-
-
-async def _look(connection: Connection, arrivals: Sequence[Arrived], keys: Sequence[Key]) -> candidates.Found:
-    """Return the leads that share an identity key or a block key with the batch, as they are now, not locked."""
-    blocks = {block for arrival in arrivals for block in block_keys(arrival.sighting)}
-    if not keys and not blocks:
-        return candidates.Found()
-    return await candidates.find(connection, keys, sorted(blocks))
 
 
 async def _placed(
@@ -169,7 +150,7 @@ def _place_all(
     for lead_id, one in seen.leads.items():
         known = Known(lead_id, profile.read(one.profile), dict(one.keys), apart.get(lead_id, frozenset()))
         register.know(known, one.blocks)
-    return register, [register.place(arrival.sighting, new_id=new_id) for arrival in arrivals]
+    return register, [register.place(arrival.sighting, arrival.blocks, new_id=new_id) for arrival in arrivals]
 
 
 async def _locked(

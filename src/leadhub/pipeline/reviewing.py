@@ -1,7 +1,8 @@
 """A person answers what matching was not sure of: the same person, or not.
 
 Nothing waited for the answer: the submission became a lead of its own at once. `same` merges that lead with the one in
-question, as a merge by hand does; `not_same` is remembered, and no path joins the two afterwards.
+question, as a merge by hand does; `not_same` is remembered, and no path joins the two afterwards. Leads that were
+declared two people stay two: there, `same` moves the submission alone (an un-merge asks whose it is).
 """
 
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from leadhub.domain.errors import Conflict, NotFound
 from leadhub.domain.ids import SubmissionId
 from leadhub.domain.scoring import CompiledPlaybook
-from leadhub.pipeline.merging import Wish, merge_leads
+from leadhub.pipeline.merging import Wish, merge_leads, move_submission
 from leadhub.pipeline.process import Processing
 from leadhub.store import driver, merges, reviews
 from leadhub.store.reviews import Review
@@ -28,10 +29,14 @@ async def answer(
     """
     review = await _open(work, submission_id, said)
     if review.answer is None and said == "same" and review.lead_id != review.candidate_id:
-        # The merge stands in a transaction of its own: repeated after a crash in between, this finds one lead.
-        because = "a person answered that both are the same"
-        winner, loser = sorted((review.lead_id, review.candidate_id))
-        await merge_leads(work, playbook, Wish(winner=winner, loser=loser, because=because, actor=actor))
+        # This stands in a transaction of its own: repeated after a crash in between, it finds nothing left to do.
+        if review.are_apart:
+            because = "a person answered whose it is"
+            await move_submission(work, playbook, submission_id, to=review.candidate_id, because=because)
+        else:
+            because = "a person answered that both are the same"
+            winner, loser = sorted((review.lead_id, review.candidate_id))
+            await merge_leads(work, playbook, Wish(winner=winner, loser=loser, because=because, actor=actor))
     await _note(work, submission_id, said, actor=actor)
 
 

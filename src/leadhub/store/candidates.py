@@ -1,6 +1,6 @@
 """Leads that may be the people of a batch: found by identity keys and block keys, read without a lock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ import orjson
 
 from leadhub.domain.deduplication import Key
 from leadhub.domain.ids import LeadId
-from leadhub.domain.register import MOST_CANDIDATES
+from leadhub.domain.register import MOST_CANDIDATES, MOST_HOLDERS
 from leadhub.store.driver import Connection
 
 
@@ -34,42 +34,80 @@ class Found:
     """About how many leads there are, as PostgreSQL's own statistics have it."""
 
 
-# The limit for each key keeps a value that half the world types from making a batch slow. A block key of a lead that
-# was merged away leads on to the one that it became. OFFSET 0 keeps the planner from reading whole tables.
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What may find the person of one submission."""
+
+    keys: Collection[Key]
+    blocks: Collection[int]
+
+
+# Each key is looked up once, however many submissions of the batch carry it, and brings MOST_HOLDERS leads at most: so
+# the work is bounded by what is sought, whatever the base holds. Only leads that are chosen are read. One that was
+# merged away leads on to the one that it became. OFFSET 0 keeps the planner from reading whole tables. $6 is
+# MOST_HOLDERS and $7 MOST_CANDIDATES; what is shared is weighed as `domain.register` does it.
 _FIND = """
-WITH hit AS (
-    SELECT h.lead_id, k.kind, k.value, h.status = 'shared' AS is_shared, NULL::bigint AS block
-      FROM unnest($1::text[], $2::text[]) AS k (kind, value)
+WITH sought_key AS (SELECT * FROM unnest($1::int[], $2::text[], $3::text[]) AS s (place, kind, value)),
+sought_block AS (SELECT * FROM unnest($4::int[], $5::bigint[]) AS s (place, block)),
+holder AS MATERIALIZED (
+    SELECT k.kind, k.value, h.lead_id, h.status = 'shared' AS is_shared,
+           CASE WHEN h.status = 'shared' THEN 1 + ln($6::float8 / count(*) OVER (PARTITION BY k.kind, k.value))
+                ELSE 'infinity' END AS counts
+      FROM (SELECT DISTINCT kind, value FROM sought_key) AS k
      CROSS JOIN LATERAL (
         SELECT lead_id, status FROM identity_key AS i
-         WHERE i.kind = k.kind AND i.value = k.value ORDER BY last_seen_at DESC LIMIT $4) AS h
-     UNION ALL
-    SELECT h.lead_id, NULL, NULL, NULL, b.key
-      FROM unnest($3::bigint[]) AS b (key)
+         WHERE i.kind = k.kind AND i.value = k.value ORDER BY lead_id DESC LIMIT $6::int) AS h),
+alike AS MATERIALIZED (
+    SELECT b.block, h.lead_id, 1 + ln($6::float8 / h.holders) AS counts
+      FROM (SELECT DISTINCT block FROM sought_block) AS b
      CROSS JOIN LATERAL (
-        SELECT lead_id FROM block_key AS o WHERE o.key = b.key ORDER BY o.lead_id DESC LIMIT $4) AS h),
-living AS (
-    SELECT r.id, hit.kind, hit.value, hit.is_shared, hit.block
-      FROM hit
+        SELECT lead_id, count(*) OVER () AS holders
+          FROM (SELECT lead_id FROM block_key AS k WHERE k.key = b.block LIMIT $6::int + 1) AS o) AS h
+     WHERE h.holders <= $6::int),
+ranked AS (
+    SELECT lead_id, row_number() OVER (PARTITION BY place ORDER BY sum(counts) DESC, lead_id DESC) AS rank
+      FROM (SELECT place, lead_id, counts FROM sought_key JOIN holder USING (kind, value)
+             UNION ALL
+            SELECT place, lead_id, counts FROM sought_block JOIN alike USING (block)) AS hit
+     GROUP BY place, lead_id),
+chosen AS MATERIALIZED (
+    SELECT c.lead_id, r.id
+      FROM (SELECT DISTINCT lead_id FROM ranked WHERE rank <= $7::int) AS c
      CROSS JOIN LATERAL (
-        SELECT coalesce(l.merged_into, l.id) AS id FROM lead AS l WHERE l.id = hit.lead_id OFFSET 0) AS r),
-one AS (
-    SELECT id,
-           json_agg(json_build_array(kind, value, is_shared)) FILTER (WHERE kind IS NOT NULL)::text AS keys,
-           array_agg(DISTINCT block) FILTER (WHERE block IS NOT NULL) AS blocks
-      FROM living GROUP BY id)
+        SELECT coalesce(l.merged_into, l.id) AS id FROM lead AS l WHERE l.id = c.lead_id OFFSET 0) AS r)
 SELECT one.id, one.keys, one.blocks, l.version, l.profile::text,
        (SELECT reltuples FROM pg_class WHERE oid = 'lead'::regclass)
-  FROM one
+  FROM (SELECT id,
+               json_agg(json_build_array(kind, value, is_shared)) FILTER (WHERE kind IS NOT NULL)::text AS keys,
+               array_agg(DISTINCT block) FILTER (WHERE block IS NOT NULL) AS blocks
+          FROM chosen
+          JOIN (SELECT lead_id, kind, value, is_shared, NULL::bigint AS block FROM holder
+                 UNION ALL
+                SELECT lead_id, NULL, NULL, NULL, block FROM alike) AS hit USING (lead_id)
+         GROUP BY id) AS one
  CROSS JOIN LATERAL (SELECT version, profile FROM lead AS l WHERE l.id = one.id AND merged_into IS NULL OFFSET 0) AS l
  ORDER BY one.id
 """
 
 
-async def find(connection: Connection, keys: Sequence[Key], blocks: Sequence[int]) -> Found:
-    """Return the living leads that hold any of these keys, the newest for each key, in the order of their ids."""
+async def find(connection: Connection, sought: Sequence[Sought]) -> Found:
+    """Return the living leads with which the submissions of a batch are to be compared, in the order of their ids.
+
+    For each submission MOST_CANDIDATES at most: who holds one of its keys alone, then those with whom it shares most.
+    """
+    keys = [(place, key) for place, one in enumerate(sought) for key in one.keys]
+    blocks = [(place, block) for place, one in enumerate(sought) for block in one.blocks]
+    if not keys and not blocks:
+        return Found()
     rows = await connection.fetch(
-        _FIND, [key.kind for key in keys], [key.value for key in keys], list(blocks), MOST_CANDIDATES
+        _FIND,
+        [place for place, _ in keys],
+        [key.kind for _, key in keys],
+        [key.value for _, key in keys],
+        [place for place, _ in blocks],
+        [block for _, block in blocks],
+        MOST_HOLDERS,
+        MOST_CANDIDATES,
     )
     return Found(
         {

@@ -4,7 +4,8 @@ Every function here is one statement, however many leads the batch holds. Rows t
 unfolded by `json_to_recordset`, which keeps column lists readable and the number of parameters constant.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,12 +14,10 @@ import orjson
 
 from leadhub.domain.deduplication import Key
 from leadhub.domain.ids import LeadId
+from leadhub.domain.register import MOST_HOLDERS
 from leadhub.store.driver import Connection
 
 Row = Mapping[str, Any]
-
-MOST_HOLDERS = 50
-"""Leads looked at for one shared key: an address that half the world types cannot make a batch slow."""
 
 
 def rows_document(rows: Iterable[Row]) -> str:
@@ -34,18 +33,31 @@ def _encode(value: object) -> str:
     raise TypeError(f"a {type(value).__name__} cannot be stored")
 
 
+# A key that is shared already is not locked: a switchboard must not make all who use it wait for each other. It proves
+# something only with the full name, and two leads that are made of one such person at once are found by the recheck.
 _LOCK = """
-SELECT pg_advisory_xact_lock(h) FROM (SELECT DISTINCT h FROM unnest($1::bigint[]) AS h ORDER BY h) AS s
+SELECT pg_advisory_xact_lock(number)
+  FROM (SELECT DISTINCT number FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k (number, kind, value)
+         WHERE NOT EXISTS (
+            SELECT FROM identity_key AS i WHERE i.kind = k.kind AND i.value = k.value AND i.status = 'shared')
+         ORDER BY number) AS s
 """
 
 
-async def lock_keys(connection: Connection, hashes: Sequence[int]) -> None:
-    """Wait for and hold every identity key of the batch until the commit.
+async def lock_keys(connection: Connection, keys: Collection[Key]) -> None:
+    """Wait for and hold every identity key of the batch that is not shared yet, until the commit.
 
     All keys in one statement, sorted by the very number that is locked: two batches that share keys meet in the same
     order and never wait for each other in a circle.
     """
-    await connection.execute(_LOCK, list(hashes))
+    if keys:
+        await connection.execute(_LOCK, [_lock_number(key) for key in keys], *_columns(keys))
+
+
+def _lock_number(key: Key) -> int:
+    """Return the signed 64-bit number that stands for a key as an advisory lock."""
+    digest = hashlib.sha256(f"{key.kind}\0{key.value}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 _HOLDERS = """
@@ -54,7 +66,7 @@ WITH wanted AS (
       FROM unnest($1::text[], $2::text[]) AS k (kind, value)
      CROSS JOIN LATERAL (
         SELECT lead_id FROM identity_key AS i
-         WHERE i.kind = k.kind AND i.value = k.value ORDER BY last_seen_at DESC LIMIT $3) AS h)
+         WHERE i.kind = k.kind AND i.value = k.value ORDER BY lead_id DESC LIMIT $3) AS h)
 SELECT i.lead_id, i.kind, i.value, i.status = 'shared'
   FROM wanted
  CROSS JOIN LATERAL (SELECT * FROM identity_key AS k WHERE k.lead_id = wanted.lead_id OFFSET 0) AS i
@@ -62,7 +74,7 @@ SELECT i.lead_id, i.kind, i.value, i.status = 'shared'
 
 
 async def holders(connection: Connection, keys: Iterable[Key]) -> dict[LeadId, dict[Key, bool]]:
-    """Return the leads that hold any of these keys, each with all its keys → whether shared."""
+    """Return the leads that hold any of these keys, the newest of each, with all their keys → whether shared."""
     wanted = list(keys)
     rows = await connection.fetch(_HOLDERS, *_columns(wanted), MOST_HOLDERS)
     found: dict[LeadId, dict[Key, bool]] = {}

@@ -234,7 +234,10 @@ async def count_members(connection: Connection, ids: Collection[LeadId]) -> int:
     return count
 
 
-_MOVE = "UPDATE membership SET lead_id = $2 WHERE submission_id = ANY ($1::uuid[])"
+_MOVE = """
+UPDATE membership SET lead_id = $2, because = coalesce($3, because) WHERE submission_id = ANY ($1::uuid[])
+"""
+_OWNER = "SELECT lead_id FROM membership WHERE submission_id = $1"
 _KEYS_OF = "SELECT lead_id, kind, value, status = 'shared' FROM identity_key WHERE lead_id = ANY ($1::uuid[])"
 _TAKE_KEYS = """
 DELETE FROM identity_key WHERE lead_id = ANY ($1::uuid[])
@@ -248,9 +251,17 @@ SELECT kind, value, lead_id, status, first_seen_at, last_seen_at
 """
 
 
-async def move_members(connection: Connection, ids: Sequence[SubmissionId], *, to: LeadId) -> None:
-    """Make submissions a lead's; how and since when they belong to one stays as it was decided."""
-    await connection.execute(_MOVE, list(ids), to)
+async def move_members(
+    connection: Connection, ids: Sequence[SubmissionId], *, to: LeadId, because: str | None = None
+) -> None:
+    """Make submissions a lead's; unless it is said why, how it was decided that they belong to one stays, too."""
+    await connection.execute(_MOVE, list(ids), to, because)
+
+
+async def owner(connection: Connection, submission_id: SubmissionId) -> LeadId | None:
+    """Return the lead that a submission belongs to, or None for an unknown one."""
+    found: LeadId | None = await connection.fetchval(_OWNER, submission_id)
+    return found
 
 
 async def keys_of(connection: Connection, ids: Collection[LeadId]) -> dict[LeadId, dict[Key, bool]]:
