@@ -57,7 +57,12 @@ class Settings(BaseSettings):
         default=5, ge=1, le=20, description="Tries before a submission is parked as failed"
     )
 
-    delivery_slots: int = Field(default=64, ge=1, le=1_000, description="Most webhooks in flight of one worker")
+    delivery_slots: int = Field(
+        default=64, ge=1, le=1_000, description="Most webhooks that one worker sends at once; more wait for slow ones"
+    )
+    delivery_host_cap: int = Field(
+        default=32, ge=1, le=1_000, description="Most webhooks in flight to one host, over all workers and endpoints"
+    )
     delivery_lane_cap: int = Field(default=4, ge=1, le=32, description="Most webhooks in flight to one new endpoint")
     delivery_connect_seconds: float = Field(default=5, gt=0, le=30, description="Longest connect to an endpoint")
     delivery_total_seconds: float = Field(default=15, gt=0, le=30, description="Longest whole attempt")

@@ -70,6 +70,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 sender=sender,
                 wakeup=wakeup,
                 slots=resources.settings.delivery_slots,
+                host_cap=resources.settings.delivery_host_cap,
                 new_id=Ids(),
                 clock=clock,
                 jitter=random.random,
