@@ -29,6 +29,7 @@ from leadhub.pipeline.fetch import Fetching, fetch_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
 from leadhub.pipeline.recheck import recheck_due
+from leadhub.pipeline.replaying import replay_due
 from leadhub.pipeline.rescore import rescore_due, rescore_published
 from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, webhook_sender
 from leadhub.settings import Settings
@@ -81,6 +82,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 _help_out(work, playbook, wakeup, stop, backlog),
                 deliverer.run(stop),
                 _fetch(resources, stop),
+                _replay(resources, wakeup, stop),
             )
     finally:
         for task in background:
@@ -115,6 +117,17 @@ async def _fetch(resources: Resources, stop: asyncio.Event) -> None:
     finally:
         await fetcher.close()
         await inbox.close()
+
+
+async def _replay(resources: Resources, wakeup: Wakeup, stop: asyncio.Event) -> None:
+    """Make a step of each replay, a second after the last."""
+    while not stop.is_set():
+        try:
+            if await replay_due(resources.sessions, now=clock()):
+                wakeup.wake(queue.DELIVERIES)
+        except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
+            _log.error("replay.fault", error_class=type(error).__name__)
+        await _pause(stop, _POLL_SECONDS)
 
 
 def processing(resources: Resources) -> Processing:
