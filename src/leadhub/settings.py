@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         default="202607", pattern="^[0-9]{6}$", description="Version of LinkedIn's API; one is served for a year"
     )
     idempotency_days: int = Field(default=4, ge=3, le=90, description="How long a client's Idempotency-Key is kept")
+    event_days: int = Field(
+        default=90, ge=7, le=3_650, description="How long events and their deliveries are kept, in whole partitions"
+    )
+    attempt_days: int = Field(
+        default=14, ge=1, le=3_650, description="How long the log of single attempts is kept, in whole partitions"
+    )
     log_format: str = Field(default="json", pattern="^(json|console)$", description="json or console")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged")
     data_dir: Path | None = Field(default=None, description="Folder of the embedded servers")

@@ -31,7 +31,8 @@ from leadhub.pipeline.process import Processing, Unreachable, process_due
 from leadhub.pipeline.recheck import recheck_due
 from leadhub.pipeline.replaying import replay_due
 from leadhub.pipeline.rescore import rescore_due, rescore_published
-from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, webhook_sender
+from leadhub.pipeline.retention import retain
+from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, retention_of, webhook_sender
 from leadhub.settings import Settings
 from leadhub.store.outage import is_outage
 
@@ -231,6 +232,9 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         await housekeeping.purge_keys(resources.sessions, now=clock(), keep=keep)
         await housekeeping.purge_quarantine(resources.sessions, now=clock())
 
+    async def retention(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        await retain(resources.engine, resources.sessions, retention_of(resources.settings), now=clock())
+
     async def rescore(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
         while await rescore_due(work, await playbook.current(now=clock())):
             pass
@@ -245,6 +249,7 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         cron_jobs=[
             cron(partitions, hour={3}, minute={17}),
             cron(purge, minute={29}),
+            cron(retention, minute={41}),
             cron(rescore, second=set(range(5, 60, 10))),
             cron(recheck, second=set(range(1, 60, 2))),
         ],

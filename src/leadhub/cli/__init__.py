@@ -20,6 +20,7 @@ _COMMANDS = (
     (_RUN, "serve", "serving:serve", "Run one gateway: takes leads in and answers the API."),
     (_RUN, "worker", "serving:worker", "Run one worker: processes leads and delivers webhooks."),
     (_RUN, "migrate", "migrate:migrate", "Bring the database to this version."),
+    (_RUN, "retention", "retention:retention", "Drop what was kept long enough, as workers do every hour."),
     (_RUN, "openapi", "openapi:openapi", "Write the API's description."),
     (_WATCH, "status", "status:status", "Say how it is: exit code 0 healthy, 1 degraded, 2 down."),
     (_WATCH, "doctor", "doctor:doctor", "Check every part and say how to put right what is wrong."),
