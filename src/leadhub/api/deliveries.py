@@ -114,7 +114,7 @@ class DeliveryDetail(DeliveryOut):
                 "remedy": "have the receiver answer first and work afterwards",
                 "endpoint_url": "https://crm.example.com/hooks/leadhub",
                 "body": '{"type":"lead.routed","timestamp":"2026-01-15T09:30:00Z","data":{}}',
-                "attempts_made": [{**_ATTEMPT, "status": 503}],
+                "attempts_made": [{**_ATTEMPT, "status": 503, "first_byte_ms": 130}],
             }
         }
     )
