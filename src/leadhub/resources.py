@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import redis.asyncio
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from leadhub.domain.ids import uuid7
 from leadhub.outbound import queue
 from leadhub.outbound.webhook import WebhookSender
+from leadhub.pipeline.retention import Retention
 from leadhub.settings import Settings
 from leadhub.store.engine import Sessions, create_engine, create_sessions
 from leadhub.store.inbox import Inbox, Limits
@@ -113,6 +114,11 @@ def open_inbox(resources: Resources) -> Inbox:
     inbox = Inbox(resources.engine, limits, nudge=resources.submissions_nudge)
     inbox.start()
     return inbox
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Return how long a deployment keeps what it told others."""
+    return Retention(events=timedelta(days=settings.event_days), attempts=timedelta(days=settings.attempt_days))
 
 
 @asynccontextmanager

@@ -57,7 +57,12 @@ class Settings(BaseSettings):
         default=5, ge=1, le=20, description="Tries before a submission is parked as failed"
     )
 
-    delivery_slots: int = Field(default=64, ge=1, le=1_000, description="Most webhooks in flight of one worker")
+    delivery_slots: int = Field(
+        default=64, ge=1, le=1_000, description="Most webhooks that one worker sends at once; more wait for slow ones"
+    )
+    delivery_host_cap: int = Field(
+        default=32, ge=1, le=1_000, description="Most webhooks in flight to one host, over all workers and endpoints"
+    )
     delivery_lane_cap: int = Field(default=4, ge=1, le=32, description="Most webhooks in flight to one new endpoint")
     delivery_connect_seconds: float = Field(default=5, gt=0, le=30, description="Longest connect to an endpoint")
     delivery_total_seconds: float = Field(default=15, gt=0, le=30, description="Longest whole attempt")
@@ -74,6 +79,12 @@ class Settings(BaseSettings):
         default="202607", pattern="^[0-9]{6}$", description="Version of LinkedIn's API; one is served for a year"
     )
     idempotency_days: int = Field(default=4, ge=3, le=90, description="How long a client's Idempotency-Key is kept")
+    event_days: int = Field(
+        default=90, ge=7, le=3_650, description="How long events and their deliveries are kept, in whole partitions"
+    )
+    attempt_days: int = Field(
+        default=14, ge=1, le=3_650, description="How long the log of single attempts is kept, in whole partitions"
+    )
     log_format: str = Field(default="json", pattern="^(json|console)$", description="json or console")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged")
     data_dir: Path | None = Field(default=None, description="Folder of the embedded servers")

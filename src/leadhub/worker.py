@@ -29,8 +29,10 @@ from leadhub.pipeline.fetch import Fetching, fetch_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
 from leadhub.pipeline.recheck import recheck_due
+from leadhub.pipeline.replaying import replay_due
 from leadhub.pipeline.rescore import rescore_due, rescore_published
-from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, webhook_sender
+from leadhub.pipeline.retention import retain
+from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, retention_of, webhook_sender
 from leadhub.settings import Settings
 from leadhub.store.outage import is_outage
 
@@ -70,6 +72,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 sender=sender,
                 wakeup=wakeup,
                 slots=resources.settings.delivery_slots,
+                host_cap=resources.settings.delivery_host_cap,
                 new_id=Ids(),
                 clock=clock,
                 jitter=random.random,
@@ -80,6 +83,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 _help_out(work, playbook, wakeup, stop, backlog),
                 deliverer.run(stop),
                 _fetch(resources, stop),
+                _replay(resources, wakeup, stop),
             )
     finally:
         for task in background:
@@ -114,6 +118,17 @@ async def _fetch(resources: Resources, stop: asyncio.Event) -> None:
     finally:
         await fetcher.close()
         await inbox.close()
+
+
+async def _replay(resources: Resources, wakeup: Wakeup, stop: asyncio.Event) -> None:
+    """Make a step of each replay, a second after the last."""
+    while not stop.is_set():
+        try:
+            if await replay_due(resources.sessions, now=clock()):
+                wakeup.wake(queue.DELIVERIES)
+        except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
+            _log.error("replay.fault", error_class=type(error).__name__)
+        await _pause(stop, _POLL_SECONDS)
 
 
 def processing(resources: Resources) -> Processing:
@@ -217,6 +232,9 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         await housekeeping.purge_keys(resources.sessions, now=clock(), keep=keep)
         await housekeeping.purge_quarantine(resources.sessions, now=clock())
 
+    async def retention(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        await retain(resources.engine, resources.sessions, retention_of(resources.settings), now=clock())
+
     async def rescore(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
         while await rescore_due(work, await playbook.current(now=clock())):
             pass
@@ -231,6 +249,7 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         cron_jobs=[
             cron(partitions, hour={3}, minute={17}),
             cron(purge, minute={29}),
+            cron(retention, minute={41}),
             cron(rescore, second=set(range(5, 60, 10))),
             cron(recheck, second=set(range(1, 60, 2))),
         ],

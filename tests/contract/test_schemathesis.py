@@ -72,6 +72,8 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         [submission] = await received(admin.resources.engine, source, content({"email": "ana@acme.example"}))
         await admin.process()
         delivery = (await client.get("/v1/deliveries")).json()["items"][0]
+        past = {"endpoint_id": endpoint["id"], "since": "2026-01-15T09:30:00Z"}
+        replay = (await client.post("/v1/replays", json=past)).json()
         await received(admin.resources.engine, source, *(content({"email": f"{n}@acme.example"}) for n in "bc"))
         for first in ("Kim", "Robert"):
             person = {"email": "kim@acme.example", "first_name": first, "last_name": "Berg", "company": "Acme"}
@@ -85,6 +87,7 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         "lead_id": delivery["lead_id"],
         "submission_id": str(submission),
         "delivery_id": delivery["id"],
+        "replay_id": replay["id"],
         "merge_id": merge["id"],
         "review_id": review["id"],
         "event_type": "lead.routed",

@@ -189,6 +189,7 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
             url=_URL,
             failing_since=_NOW - timedelta(hours=24),
             attempts=61,
+            because="the receiver answered 307 to https://www.example.com/hooks/leadhub: change the URL",
             will_be_disabled_at=_NOW + timedelta(days=4),
         ),
     ),

@@ -296,6 +296,7 @@ class FailingData(_Part):
     url: str = Field(description="Without its query.")
     failing_since: AwareDatetime
     attempts: int = Field(description="Since then, all in vain.")
+    because: str | None = Field(description="The newest of them in plain words, and what would help.")
     will_be_disabled_at: AwareDatetime = Field(description="Unless a delivery succeeds before.")
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Text,
@@ -562,6 +563,8 @@ class Endpoint(Base):
     __tablename__ = "endpoint"
     __table_args__ = (
         CheckConstraint("state IN ('active', 'paused', 'gone', 'misconfigured', 'disabled')", name="state"),
+        CheckConstraint("ordering IN ('none', 'lead')", name="ordering"),
+        CheckConstraint("poison IN ('skip', 'block')", name="poison"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -585,6 +588,14 @@ class Endpoint(Base):
     """Its kind only."""
     verified_at: Mapped[datetime | None] = mapped_column(default=None)
     """When its receiver last proved that it wants the events; of this URL."""
+    is_subscribed: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
+    """Else it gets only what is replayed to it."""
+    ordering: Mapped[str] = mapped_column(server_default="none", default="none")
+    """`lead`: an event waits until all earlier ones of its lead have come to an end."""
+    poison: Mapped[str] = mapped_column(server_default="skip", default="skip")
+    """Of an ordered endpoint, what the end of an event that was given up means for the later ones: skip, or block."""
+    schedule: Mapped[list[int] | None] = mapped_column(ARRAY(Integer), default=None)
+    """Waits between attempts in seconds; None: those of the standard."""
 
 
 class EndpointSecret(Base):
@@ -624,6 +635,10 @@ class Lane(Base):
     """Most requests a minute; None: no limit."""
     tokens: Mapped[float] = mapped_column(server_default="0", default=0)
     """Requests that might be sent at once, at `last_served_at`."""
+    host: Mapped[str] = mapped_column(server_default="", default="", index=True)
+    """Of the endpoint's URL: many endpoints may share one."""
+    redirects: Mapped[int] = mapped_column(server_default="0", default=0)
+    because: Mapped[str | None] = mapped_column(default=None)
 
 
 class Delivery(Base):
@@ -643,6 +658,14 @@ class Delivery(Base):
         Index("ix_delivery_leased", "endpoint_id", postgresql_where=text("state = 'leased'")),
         Index("ix_delivery_lease_until", "lease_until", postgresql_where=text("state = 'leased'")),
         Index("ix_delivery_lead", "lead_id", "id"),
+        Index(
+            "ix_delivery_order",
+            "endpoint_id",
+            "lead_id",
+            "sequence",
+            postgresql_where=text("is_ordered AND state IN ('pending', 'leased', 'held', 'dead')"),
+        ),
+        Index("ix_delivery_replay", "replay_id", "state", postgresql_where=text("replay_id IS NOT NULL")),
         # Few rows among many, and what a person looks for: the list of them stays quick.
         Index("ix_delivery_stuck", "id", postgresql_where=text("state IN ('held', 'dead')")),
         CheckConstraint("state IN ('pending', 'leased', 'delivered', 'held', 'dead', 'cancelled')", name="state"),
@@ -665,6 +688,49 @@ class Delivery(Base):
     finished_at: Mapped[datetime | None]
     is_again: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
     """A retry or a replay: these may not take the place of what is sent for the first time."""
+    sequence: Mapped[int | None] = mapped_column(default=None)
+    """The lead's number of the event."""
+    is_ordered: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    """It waits for the earlier ones of its lead."""
+    replay_id: Mapped[UUID | None] = mapped_column(default=None)
+    """The replay that queued it last."""
+
+
+class Replay(Base):
+    """A wish to deliver events of the past again, and how far it has come."""
+
+    __tablename__ = "replay"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'paused', 'cancelled', 'finished')", name="state"),
+        Index("ix_replay_running", "stepped_at", postgresql_where=text("state = 'running'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    endpoint_id: Mapped[UUID] = mapped_column(index=True)
+    """Where the events go."""
+    state: Mapped[str]
+    state_because: Mapped[str | None]
+    events_from: Mapped[UUID]
+    """The first id that an event of the range can have."""
+    events_until: Mapped[UUID]
+    """The first id behind the range."""
+    event_types: Mapped[list[str]]
+    """Empty: all types."""
+    lead_id: Mapped[UUID | None]
+    filter: Mapped[str | None]
+    """Conditions on an event, as JSON."""
+    only_undelivered: Mapped[bool]
+    per_second: Mapped[int]
+    cursor: Mapped[UUID]
+    """The newest event that was looked at; the next step begins behind it."""
+    total: Mapped[int]
+    """Events of these types in the range, when the replay was made."""
+    examined: Mapped[int]
+    queued: Mapped[int]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    stepped_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
 
 
 class Attempt(Base):
@@ -689,3 +755,9 @@ class Attempt(Base):
     duration_ms: Mapped[int | None]
     response_headers: Mapped[dict[str, Any] | None]
     response_body: Mapped[bytes | None]
+    dns_ms: Mapped[int | None] = mapped_column(default=None)
+    """This and the next two are absent where a connection was used again."""
+    connect_ms: Mapped[int | None] = mapped_column(default=None)
+    tls_ms: Mapped[int | None] = mapped_column(default=None)
+    first_byte_ms: Mapped[int | None] = mapped_column(default=None)
+    """From the request to the head of its answer."""
