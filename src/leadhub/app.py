@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 from leadhub import telemetry
-from leadhub.api import health, openapi, problems
+from leadhub.api import embed, health, openapi, problems
 from leadhub.api.body import Bodies
 from leadhub.api.door import Door
 from leadhub.api.intake import Intake
@@ -53,7 +53,7 @@ def create_api(settings: Settings, **options: Any) -> Api:
         **options,
     )
     problems.install(api)
-    for router in (*ROUTERS, health.router):
+    for router in (*ROUTERS, health.router, embed.router):
         api.include_router(router)
     return api
 

@@ -141,7 +141,8 @@ class Guide:
         """Return the steps for one source."""
         known = {name: value for name, value in options.items() if isinstance(value, str)}
         filled = list(self.steps)
-        for name, value in {**known, "url": url, "secret": secret}.items():
+        gateway = url.partition("/in/")[0]
+        for name, value in {**known, "url": url, "gateway": gateway, "secret": secret}.items():
             filled = [step.replace(f"{{{name}}}", value) for step in filled]
         return tuple(filled)
 

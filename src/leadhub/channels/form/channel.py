@@ -39,6 +39,7 @@ class FormChannel:
         SecretFrom.NOBODY,
         (
             'Let the form post here: <form action="{url}" method="post">',
+            'Mark the form with data-leadhub, and load in its page <script src="{gateway}/embed/v1.js" defer></script>',
             "List the pages that may post by script: `leadhub sources set KEY allowed_origins=https://www.example.com`",
         ),
     )

@@ -48,7 +48,7 @@ def read_form(sent: FormFields, options: FormOptions, inbound: Inbound) -> FormR
         custom=custom,
         attribution=page.attribution(groups[Use.ATTRIBUTION]),
         activities=[_activity(groups, options, errors)],
-        consents=[read_consent(groups[Use.CONSENT], consent, errors) for consent in options.consents],
+        consents=[read_consent(groups, consent, errors) for consent in options.consents],
         evidence=page.evidence(),
         is_test=any(is_yes(text, None) for text in texts_of(groups[Use.TEST])),
     )
