@@ -22,9 +22,11 @@ from leadhub.api.routers import ROUTERS
 from leadhub.api.server import server_config
 from leadhub.channels.protocol import Channel
 from leadhub.channels.registry import CHANNELS
+from leadhub.outbound.captcha import Verifier
+from leadhub.outbound.limits import RateLimits
 from leadhub.pipeline.capture import Gate
 from leadhub.pipeline.lookups import ApiKeys, Connections
-from leadhub.resources import Ids, clock, open_inbox, open_resources
+from leadhub.resources import Ids, clock, open_inbox, open_resources, webhook_sender
 from leadhub.settings import Settings
 
 _FILES_BESIDES_CONNECTIONS = 200
@@ -67,7 +69,7 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        async with open_resources(settings) as resources:
+        async with open_resources(settings) as resources, webhook_sender(settings) as sender:
             inbox = open_inbox(resources)
             connections = Connections(resources.sessions, resources.vault, now=clock)
             api_keys = ApiKeys(resources.sessions, now=clock)
@@ -79,6 +81,10 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
                     inbox=inbox,
                     sessions=resources.sessions,
                     new_id=ids,
+                    verifier=Verifier(sender, _captcha_urls(settings), clock=time.monotonic),
+                    limits=RateLimits(
+                        resources.redis, key=resources.vault.derive("addresses")[0], clock=time.monotonic
+                    ),
                 )
             )
             readiness.open(resources, inbox)
@@ -93,6 +99,14 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
     api.state.readiness = readiness
     api.state.now = clock
     return Door(api, intake, bodies, readiness, now=clock, new_id=ids)
+
+
+def _captcha_urls(settings: Settings) -> Mapping[str, str]:
+    return {
+        "turnstile": settings.turnstile_url,
+        "hcaptcha": settings.hcaptcha_url,
+        "recaptcha": settings.recaptcha_url,
+    }
 
 
 class GatewayServer(uvicorn.Server):

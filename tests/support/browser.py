@@ -17,7 +17,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_SECONDS = 20
+_SECONDS = 60
+"""Far more than anything takes, unless the machine is starved."""
 
 needs_browser = pytest.mark.skipif(
     not any(map(shutil.which, _NAMES)), reason=f"no Chromium on this machine: none of {', '.join(_NAMES)} is on PATH"
