@@ -90,6 +90,7 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
             readiness.open(resources, inbox)
             api.openapi()  # FastAPI builds its routes at first use, which would hold up that request and all beside it
             api.state.resources = resources
+            api.state.inbox = inbox
             try:
                 yield
             finally:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -160,13 +161,24 @@ async def _quarantine(gate: Gate, target: Target, held: Quarantined, inbound: In
     _of_channel(telemetry.QUARANTINED, target.channel.name).inc()
 
 
-async def _keep_notices(gate: Gate, target: Target, unpacked: Capture, inbound: Inbound) -> None:
+def notices_of(
+    unpacked: Capture, connection: Connection, received_at: datetime, *, new_id: Callable[[], UUID]
+) -> list[NewNotification]:
+    """Return what a request announced as it is kept.
+
+    Raises:
+        TooLarge: too many announcements.
+    """
     if len(unpacked.notices) > _MOST_SUBMISSIONS:
         raise TooLarge(f"At most {_MOST_SUBMISSIONS} notifications at once.")
-    rows = [
-        NewNotification(gate.new_id(), target.connection.source_id, one.object_id, one.action, inbound.received_at)
+    return [
+        NewNotification(new_id(), connection.source_id, one.object_id, one.action, received_at)
         for one in unpacked.notices
     ]
+
+
+async def _keep_notices(gate: Gate, target: Target, unpacked: Capture, inbound: Inbound) -> None:
+    rows = notices_of(unpacked, target.connection, inbound.received_at, new_id=gate.new_id)
     async with gate.sessions.begin() as session:
         await notifications.insert(session, rows)
 
