@@ -78,6 +78,14 @@ class Settings(BaseSettings):
     linkedin_version: str = Field(
         default="202607", pattern="^[0-9]{6}$", description="Version of LinkedIn's API; one is served for a year"
     )
+    turnstile_url: str = Field(
+        default="https://challenges.cloudflare.com/turnstile/v0/siteverify", description="Where Turnstile is verified"
+    )
+    hcaptcha_url: str = Field(default="https://api.hcaptcha.com/siteverify", description="Where hCaptcha is verified")
+    recaptcha_url: str = Field(
+        default="https://www.google.com/recaptcha/api/siteverify",
+        description="Where reCAPTCHA is verified; www.recaptcha.net where Google is out of reach",
+    )
     idempotency_days: int = Field(default=4, ge=3, le=90, description="How long a client's Idempotency-Key is kept")
     event_days: int = Field(
         default=90, ge=7, le=3_650, description="How long events and their deliveries are kept, in whole partitions"

@@ -231,6 +231,7 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         keep = timedelta(days=resources.settings.idempotency_days)
         await housekeeping.purge_keys(resources.sessions, now=clock(), keep=keep)
         await housekeeping.purge_quarantine(resources.sessions, now=clock())
+        await housekeeping.purge_spam(resources.sessions, now=clock())
 
     async def retention(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
         await retain(resources.engine, resources.sessions, retention_of(resources.settings), now=clock())

@@ -20,7 +20,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 from tests.support.admin import Admin
 from tests.support.deployment import free_port
-from tests.support.waiting import a_source, content, received
+from tests.support.waiting import a_held_delivery, a_source, content, received
 
 from leadhub.api.openapi import document
 from leadhub.api.server import server_config
@@ -83,6 +83,7 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         winner, loser = [one["id"] for one in (await client.get("/v1/leads")).json()["items"]][:2]
         wish = {"lead_id": loser, "because": "She said so."}
         merge = (await client.post(f"/v1/leads/{winner}/merge", json=wish, headers={"If-Match": "*"})).json()
+        held = await a_held_delivery(admin.resources.engine, source)
     return {
         "lead_id": delivery["lead_id"],
         "submission_id": str(submission),
@@ -93,6 +94,7 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         "event_type": "lead.routed",
         "version": "1",
         "source_id": form["id"],
+        "held_id": str(held),
         "secret_id": form["secrets"][0]["id"],
         "endpoint_id": endpoint["id"],
         "key_id": other["id"],

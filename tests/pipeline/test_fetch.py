@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import text
+from tests.support.gate import NobodyIsAsked, NoLimits
 from tests.support.platform_double import APP_SECRET
 from tests.support.posting import an_inbound
 
@@ -129,6 +130,8 @@ async def opened(resources: Resources, double: str) -> AsyncIterator[Deployment]
         inbox=inbox,
         sessions=resources.sessions,
         new_id=ids,
+        verifier=NobodyIsAsked(),
+        limits=NoLimits(),
     )
     platforms = Platforms(meta_url=f"{double}/v26.0", linkedin_url=f"{double}/rest", linkedin_version="202607")
     fetcher = Fetcher(platforms)

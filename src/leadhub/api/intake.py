@@ -12,7 +12,7 @@ from leadhub.api.body import Bodies, Framing
 from leadhub.api.problems import instance_of, problem_response, status_response
 from leadhub.channels.protocol import Inbound, Reply
 from leadhub.domain.errors import LeadHubError, NotFound, Unavailable
-from leadhub.pipeline.capture import Gate, Target, authorise, capture, find_target
+from leadhub.pipeline.capture import Gate, Target, admit, authorise, capture, find_target
 from leadhub.store.outage import is_outage
 
 PREFIX = "/in/"
@@ -77,6 +77,7 @@ class Intake:
         gate.inbox.refuse_if_saturated()
         if self._busy >= self._most:
             raise Unavailable("Too many leads at once. Send it again.")
+        await admit(gate, target, inbound.client_ip)
         body = await self._bodies.read(receive, framing)
         self._busy += 1
         try:

@@ -119,7 +119,7 @@ def _post_json() -> dict[str, Any]:
                     },
                 }
             },
-            400, 401, 403, 404, 408, 409, 413, 415, 422, 503,
+            400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503,
         ),
     }  # fmt: skip
 
@@ -156,7 +156,7 @@ def _post_form() -> dict[str, Any]:
                     "headers": {**_REPLAYED, "Location": {"required": True, "schema": {"type": "string"}}},
                 },
             },
-            400, 403, 404, 408, 409, 413, 415, 422, 503,
+            400, 403, 404, 408, 409, 413, 415, 422, 429, 503,
         ),
     }  # fmt: skip
 
@@ -196,7 +196,7 @@ def _post_platform() -> dict[str, Any]:
                     "content": {"application/json": {"schema": {"type": "object"}, "example": {"status": "accepted"}}},
                 }
             },
-            400, 401, 404, 408, 413, 415, 422, 503,
+            400, 401, 404, 408, 413, 415, 422, 429, 503,
         ),
     }  # fmt: skip
 

@@ -260,7 +260,7 @@ def _content(told: Told, options: PlatformOptions) -> Content:
         attribution=page.attribution(groups[Use.ATTRIBUTION])
         | {name: clean for name, text in told.attribution.items() if (clean := clean_line(text)[:_MAX_ATTRIBUTE])},
         activities=[_activity(told, options)],
-        consents=[*told.consents, *(read_consent(groups[Use.CONSENT], each, errors) for each in options.consents)],
+        consents=[*told.consents, *(read_consent(groups, each, errors) for each in options.consents)],
         evidence=told.evidence or page.evidence(),
         external_id=external if 0 < len(external) <= _MAX_ID else None,
         submitted_at=told.submitted_at if when is None else moment(when),

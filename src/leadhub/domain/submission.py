@@ -76,3 +76,5 @@ class Content(_Strict):
     """The person's id in the sender's own system; an identity key, namespaced by source."""
     submitted_at: Moment | None = None
     is_test: bool = False
+    doubts: list[Annotated[str, StringConstraints(max_length=200)]] = Field(default_factory=list)
+    """Why it is kept apart until a person has looked: "captcha: the provider does not answer"."""

@@ -3,10 +3,12 @@
 import functools
 import hashlib
 import itertools
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from datetime import datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
@@ -16,7 +18,8 @@ from pydantic_core import PydanticSerializationError
 from leadhub import telemetry
 from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Quarantined, Receipt, Reply, Unpacked
 from leadhub.domain import credentials
-from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge
+from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge, TooMany
+from leadhub.pipeline.challenge import Verifies, challenge
 from leadhub.pipeline.lookups import ApiKeys, Connections
 from leadhub.store import notifications, quarantine
 from leadhub.store.engine import Sessions
@@ -33,6 +36,13 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 in JSON, and not a backslash followed by `u0000`."""
 
 
+class Limits(Protocol):
+    """Counts posts."""
+
+    def wait(self, options: Mapping[str, object], source_id: UUID, client_ip: str | None) -> Awaitable[float]:
+        """Count one post; return 0.0 if it may pass, else how many seconds to wait."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """What capturing stands on."""
@@ -44,6 +54,8 @@ class Gate:
     sessions: Sessions
     new_id: Callable[[], UUID]
     """Makes ids that ascend: they are the order of receipt."""
+    verifier: Verifies
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,20 @@ async def authorise(gate: Gate, target: Target, authorization: Sequence[str]) ->
         raise NotAllowed(f"The API key lacks the scope {scope}.")
 
 
+async def admit(gate: Gate, target: Target, client_ip: str | None) -> None:
+    """Let a post in that is within its source's limits; costs nothing where there are none.
+
+    Raises:
+        TooMany: it is beyond them.
+    """
+    options = target.connection.options
+    if options.get("limit_per_minute") is None and options.get("limit_per_address") is None:
+        return
+    seconds = await gate.limits.wait(options, target.connection.source_id, client_ip)
+    if seconds:
+        raise TooMany("More than this source takes in a minute.", retry_after_seconds=math.ceil(seconds))
+
+
 async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: UUID) -> Captured:
     """Unpack a request, store what it brought and return the channel's answer, which is true only from then on.
 
@@ -110,6 +136,10 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
     except NotAuthenticated:
         _of_channel(telemetry.FORGED, target.channel.name).inc()
         raise
+    if unpacked.challenge is not None:
+        unpacked = await challenge(
+            gate.sessions, gate.verifier, target.connection, unpacked, unpacked.challenge, client_ip=inbound.client_ip
+        )
     ids = itertools.chain((request_id,), iter(gate.new_id, None))
     rows = rows_of(unpacked, target.connection, inbound, ids)
     if unpacked.quarantined is not None:
@@ -131,13 +161,24 @@ async def _quarantine(gate: Gate, target: Target, held: Quarantined, inbound: In
     _of_channel(telemetry.QUARANTINED, target.channel.name).inc()
 
 
-async def _keep_notices(gate: Gate, target: Target, unpacked: Capture, inbound: Inbound) -> None:
+def notices_of(
+    unpacked: Capture, connection: Connection, received_at: datetime, *, new_id: Callable[[], UUID]
+) -> list[NewNotification]:
+    """Return what a request announced as it is kept.
+
+    Raises:
+        TooLarge: too many announcements.
+    """
     if len(unpacked.notices) > _MOST_SUBMISSIONS:
         raise TooLarge(f"At most {_MOST_SUBMISSIONS} notifications at once.")
-    rows = [
-        NewNotification(gate.new_id(), target.connection.source_id, one.object_id, one.action, inbound.received_at)
+    return [
+        NewNotification(new_id(), connection.source_id, one.object_id, one.action, received_at)
         for one in unpacked.notices
     ]
+
+
+async def _keep_notices(gate: Gate, target: Target, unpacked: Capture, inbound: Inbound) -> None:
+    rows = notices_of(unpacked, target.connection, inbound.received_at, new_id=gate.new_id)
     async with gate.sessions.begin() as session:
         await notifications.insert(session, rows)
 

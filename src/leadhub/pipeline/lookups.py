@@ -133,7 +133,15 @@ class Connections:
                 _log.error("lookup.sealed", source_id=str(stored.source_id), error_class="VaultError")
         if stored.sealed and not secrets:
             raise Unavailable("This connection's secrets cannot be opened here.")
-        return Connection(stored.source_id, stored.channel, stored.name, stored.key, stored.options, tuple(secrets))
+        return Connection(
+            stored.source_id,
+            stored.channel,
+            stored.name,
+            stored.key,
+            stored.options,
+            tuple(secrets),
+            self._vault.derive(f"source {stored.source_id}"),
+        )
 
 
 class ApiKeys:

@@ -167,10 +167,14 @@ class SourceToken(Base):
 
 
 class Submission(Base):
-    """What came, as received: immutable."""
+    """What came, as received: immutable, but for its release from spam."""
 
     __tablename__ = "submission"
-    __table_args__ = ({"postgresql_partition_by": "RANGE (id)"},)
+    __table_args__ = (
+        # Few among many, looked through by people and deleted early.
+        Index("ix_submission_spam", "id", postgresql_where=text("is_spam")),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     source_id: Mapped[UUID]

@@ -36,7 +36,7 @@ _WRAPPERS = frozenset(
 _MACHINES = frozenset(
     {
         *REDIRECTS,
-        *("_subject", "_charset_", "_gotcha"),
+        *("_subject", "_charset_", "_gotcha", "_form_token"),
         *("cf-turnstile-response", "h-captcha-response", "g-recaptcha-response"),
         *("csrf_token", "_csrf", "_csrf_token", "csrfmiddlewaretoken", "authenticity_token", "_token", "_wpnonce"),
         "__requestverificationtoken",
@@ -56,6 +56,7 @@ class Use(StrEnum):
     PAGE = "page"
     ATTRIBUTE = "attribute"
     CONSENT = "consent"
+    CONSENT_VERSION = "consent_version"
     ACTIVITY = "activity"
     HONEYPOT = "honeypot"
     TEST = "test"
@@ -168,12 +169,16 @@ def _mapped(target: str, name: str) -> tuple[Use, str]:
     return Use.CUSTOM, clean_line(target.removeprefix(_CUSTOM_AS) if target != CUSTOM else name) or "_"
 
 
+_SAID_APART: Mapping[str, Use] = {"_test": Use.TEST, "_consent_version": Use.CONSENT_VERSION}
+"""Names with one meaning in every form."""
+
+
 def _context(key: str) -> tuple[Use, str] | None:
     """Return what a name means in any form besides a field or an answer."""
     if key in _MACHINES:
         return Use.NOTHING, key
-    if key == "_test":
-        return Use.TEST, key
+    if key in _SAID_APART:
+        return _SAID_APART[key], key
     if key in PAGES:
         return Use.PAGE, key
     if is_attribution(key):

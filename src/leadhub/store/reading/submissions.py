@@ -56,6 +56,8 @@ class SubmissionRow:
     due_at: datetime | None
     failed_at: datetime | None
     error: str | None
+    doubts: list[str] | None
+    """Why it is, or was, kept apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ def _summary() -> Select[*tuple[Any, ...]]:
             PendingSubmission.due_at,
             PendingSubmission.failed_at,
             PendingSubmission.error,
+            Submission.content["doubts"].label("doubts"),
         )
         .outerjoin(Source, Source.id == Submission.source_id)
         .outerjoin(Membership, Membership.submission_id == Submission.id)
