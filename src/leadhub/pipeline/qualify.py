@@ -31,7 +31,20 @@ class Judgement:
     track_before: str | None
     temperature_before: str | None
     points_before: Mapping[str, int]
+    total_before: int | None
     sla_due_at: datetime | None = None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether anything changed that a subscriber can see, besides what the lead itself said."""
+        return (
+            self.evaluation.total != self.total_before
+            or self.lead.temperature != self.temperature_before
+            or self.lead.stage != self.stage_before
+            or self.goes_to_sales
+            or self.changes_track
+            or self.left_sales
+        )
 
     @property
     def goes_to_sales(self) -> bool:
@@ -67,6 +80,7 @@ def judge(lead: Lead, playbook: scoring.CompiledPlaybook, *, now: datetime) -> J
         route_before=lead.route,
         track_before=lead.track,
         temperature_before=lead.temperature,
+        total_before=(lead.evaluation or {}).get("total"),
         points_before={line["rule"]: line["points"] for line in (lead.evaluation or {}).get("lines", ())},
     )
     lead.version += 1

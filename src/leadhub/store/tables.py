@@ -374,6 +374,16 @@ class NotSame(Base):
     declared_at: Mapped[datetime]
 
 
+class WaitingActivity(Base):
+    """Behaviour of somebody whom nobody knows yet, under each handle that may lead to them: it joins their lead."""
+
+    __tablename__ = "waiting_activity"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
+    submission_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+
+
 class Activity(Base):
     """One thing a lead did. The lead is its submission's."""
 
