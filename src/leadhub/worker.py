@@ -23,7 +23,7 @@ from leadhub import telemetry
 from leadhub.outbound import queue
 from leadhub.outbound.fetching import Fetcher, Platforms
 from leadhub.outbound.queue import Wakeup
-from leadhub.pipeline import housekeeping
+from leadhub.pipeline import housekeeping, nurture
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.fetch import Fetching, fetch_due
 from leadhub.pipeline.playbook import ActivePlaybook
@@ -227,11 +227,16 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         while await recheck_due(work, await playbook.current(now=clock())):
             pass
 
+    async def nurture_steps(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        if await nurture.run_round(work, await playbook.current(now=clock())):
+            resources.deliveries_nudge()
+
     return Worker(
         cron_jobs=[
             cron(partitions, hour={3}, minute={17}),
             cron(purge, minute={29}),
             cron(rescore, second=set(range(5, 60, 10))),
+            cron(nurture_steps, second=set(range(3, 60, 5))),
             cron(recheck, second=set(range(1, 60, 2))),
         ],
         redis_settings=RedisSettings.from_dsn(resources.settings.redis_url),

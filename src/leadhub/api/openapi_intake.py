@@ -136,8 +136,8 @@ def _post_activities() -> dict[str, Any]:
         "description": (
             "Page views, downloads, webinars, opened mails, signals of a product or of support. Each says whose it is "
             "by a lead's id, an external id, an e-mail address or an anonymous visitor's id. What leads to nobody "
-            "waits, and joins the lead when somebody brings that handle. An `event_id` counts once. The same is taken under "
-            "`/in/activities/{key}` of a source."
+            "waits, and joins the lead when somebody brings that handle. An `event_id` counts once. The same is taken "
+            "under `/in/activities/{key}` of a source."
         ),
         "tags": ["intake"],
         "security": [{"bearer": ["leads:write"]}],

@@ -39,6 +39,8 @@ class Changes:
     cursors: Sequence[Row] = ()
     """team, position: whose turn is next."""
     enrolments: Sequence[Row] = ()
+    items: Sequence[Row] = ()
+    """The next steps of enrolments."""
     waiting: Sequence[Row] = ()
     """kind, value, submission_id: behaviour of somebody whom nobody knows yet, under each of its handles."""
     done: Sequence[SubmissionId] = field(default=())
@@ -98,7 +100,17 @@ _APPENDED = {
         ),
     ),
     "waiting": ("waiting_activity", "kind text, value text, submission_id uuid"),
-    "enrolments": ("enrolment", "id uuid, lead_id uuid, track text, because text, enrolled_at timestamptz"),
+    "enrolments": (
+        "enrolment",
+        "id uuid, lead_id uuid, track text, because text, enrolled_at timestamptz, planned_by text",
+    ),
+    "items": (
+        "nurture_item",
+        (
+            "id uuid, enrolment_id uuid, lead_id uuid, track text, step text, channel text, content text, "
+            "window_name text, state text, due_at timestamptz, attempt integer"
+        ),
+    ),
 }
 
 
