@@ -9,30 +9,20 @@ import random
 import signal
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
-import orjson
 import uvloop
-from arq import cron
-from arq.connections import RedisSettings
-from arq.worker import Worker
-from redis.exceptions import RedisError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
 from leadhub.outbound import queue
 from leadhub.outbound.fetching import Fetcher, Platforms
 from leadhub.outbound.queue import Wakeup
-from leadhub.pipeline import housekeeping
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.fetch import Fetching, fetch_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
-from leadhub.pipeline.recheck import recheck_due
 from leadhub.pipeline.replaying import replay_due
-from leadhub.pipeline.rescore import rescore_due, rescore_published
-from leadhub.pipeline.retention import retain
-from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, retention_of, webhook_sender
+from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, webhook_sender
+from leadhub.schedule import Jobs, keep_schedule
 from leadhub.settings import Settings
 from leadhub.store.outage import is_outage
 
@@ -62,7 +52,10 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
     work = processing(resources)
     playbook = ActivePlaybook(resources.sessions)
     wakeup = Wakeup(resources.redis, queue.SUBMISSIONS, queue.DELIVERIES)
-    background = [asyncio.create_task(wakeup.listen()), asyncio.create_task(_schedule(resources, work, playbook))]
+    background = [
+        asyncio.create_task(wakeup.listen()),
+        asyncio.create_task(keep_schedule(Jobs(resources, work, playbook))),
+    ]
     _log.info("worker.started")
     try:
         async with webhook_sender(resources.settings) as sender:
@@ -197,72 +190,3 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
-
-
-async def _schedule(resources: Resources, work: Processing, playbook: ActivePlaybook) -> None:
-    """Keep arq's schedule going for ever; without Redis it pauses and nothing else does."""
-    await _at_start(resources.engine)
-    while True:
-        worker = _arq_worker(resources, work, playbook)
-        try:
-            await worker.async_run()
-        except (RedisError, OSError) as error:
-            _log.warning("schedule.paused", error_class=type(error).__name__)
-        finally:
-            with suppress(RedisError, OSError):
-                await worker.close()
-        await asyncio.sleep(5)
-
-
-async def _at_start(engine: AsyncEngine) -> None:
-    """Make partitions before the first daily run, unless PostgreSQL is away: then the schedule will."""
-    try:
-        await housekeeping.make_partitions(engine, now=clock())
-    except Exception as error:
-        if not is_outage(error):
-            raise
-
-
-def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook) -> Worker:
-    async def partitions(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-        await housekeeping.make_partitions(resources.engine, now=clock())
-
-    async def purge(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-        keep = timedelta(days=resources.settings.idempotency_days)
-        await housekeeping.purge_keys(resources.sessions, now=clock(), keep=keep)
-        await housekeeping.purge_quarantine(resources.sessions, now=clock())
-        await housekeeping.purge_spam(resources.sessions, now=clock())
-
-    async def retention(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-        await retain(resources.engine, resources.sessions, retention_of(resources.settings), now=clock())
-
-    async def rescore(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-        while await rescore_due(work, await playbook.current(now=clock())):
-            pass
-        while await rescore_published(work, await playbook.current(now=clock())):
-            pass
-
-    async def recheck(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-        while await recheck_due(work, await playbook.current(now=clock())):
-            pass
-
-    return Worker(
-        cron_jobs=[
-            cron(partitions, hour={3}, minute={17}),
-            cron(purge, minute={29}),
-            cron(retention, minute={41}),
-            cron(rescore, second=set(range(5, 60, 10))),
-            cron(recheck, second=set(range(1, 60, 2))),
-        ],
-        redis_settings=RedisSettings.from_dsn(resources.settings.redis_url),
-        queue_name="leadhub:jobs",
-        handle_signals=False,
-        poll_delay=0.25,
-        max_jobs=16,
-        keep_result=0,
-        max_tries=1,
-        job_completion_wait=20,
-        health_check_interval=10,
-        job_serializer=orjson.dumps,
-        job_deserializer=orjson.loads,
-    )

@@ -67,6 +67,7 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         ).json()
         api = (await client.post("/v1/sources", json={"channel": "api", "name": "a"})).json()
         webhook = (await client.post("/v1/sources", json={"channel": "json", "name": "w"})).json()
+        tracking = (await client.post("/v1/sources", json={"channel": "segment", "name": "t"})).json()
         other = (await client.post("/v1/keys", json={"name": "k", "scopes": ["leads:read"]})).json()
         source = await a_source(admin.resources.engine)
         [submission] = await received(admin.resources.engine, source, content({"email": "ana@acme.example"}))
@@ -102,6 +103,8 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         "/in/api/{key}": api["key"],
         "channel": "json",
         "/in/{channel}/{key}": webhook["key"],
+        "/in/segment/{key}/v1/{call}": tracking["key"],
+        "call": "track",
     }
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from leadhub.api.dependencies import Now, OpenResources, admin_router, needs
 from leadhub.api.parameters import Id, Line
@@ -19,7 +19,7 @@ from leadhub.store import notifications, sources
 router = admin_router("sources")
 
 _TOKEN = r"^[!-~]{8,4000}$"  # noqa: S105 - a pattern
-_STATE = {
+_STATE: dict[str, JsonValue] = {
     "has_token": True,
     "paused_until": None,
     "needs_reauth_since": None,

@@ -7,7 +7,7 @@ So a new platform is one module with a `Platform` and one line in the registry; 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -100,6 +100,10 @@ class Told:
     """The platform's id of this submission: it is the same one however often it comes. Nothing: each counts."""
     external_id: str = ""
     """The platform's id of the person."""
+    visitor_id: str = ""
+    """The platform's id of the browser or device."""
+    waits: bool = False
+    """Whether it is behaviour, which joins a lead that is known and makes none."""
     submitted_at: datetime | None = None
     is_test: bool = False
     is_known_by_id: bool = False
@@ -150,6 +154,7 @@ class Platform:
     announced: Callable[[Sent], Iterable[Notice]] | None = None
     """For a platform that only announces its leads: reads the announcement. `read` then reads what was fetched."""
     needs_scope: None = None
+    calls: Collection[str] = ()
 
     def check_secret(self, secret: str) -> None:
         """Refuse a secret that could never match."""
@@ -227,6 +232,7 @@ class Platform:
     def _unpacked(self, told: Told, sent: Sent) -> Unpacked | None:
         content = _content(told, sent.options)
         is_known = told.is_known_by_id and content.external_id is not None
+        is_known = is_known or (told.waits and (content.external_id or content.visitor_id) is not None)
         if not (is_known or content.fields.get("email") or content.fields.get("phone")):
             return None
         return Unpacked(
@@ -234,7 +240,7 @@ class Platform:
             self._raw(told, sent),
             "application/json" if told.part is not None else sent.media.name,
             dedupe_key=told.key[:_MAX_KEY] or None,
-            permanent_key=bool(told.key),
+            permanent_key=bool(told.key) and not told.waits,
         )
 
     def _raw(self, told: Told, sent: Sent) -> bytes:
@@ -253,6 +259,7 @@ def _content(told: Told, options: PlatformOptions) -> Content:
     fields, custom = read_fields(groups, errors)
     page = Page(groups[Use.PAGE])
     external = next(iter(texts_of(groups[Use.EXTERNAL_ID])), "") or clean_line(told.external_id)
+    visitor = clean_line(told.visitor_id) or next(iter(texts_of(groups[Use.VISITOR])), "")
     when = next(iter(texts_of(groups[Use.SUBMITTED_AT])), None)
     return Content(
         fields=fields,
@@ -263,6 +270,8 @@ def _content(told: Told, options: PlatformOptions) -> Content:
         consents=[*told.consents, *(read_consent(groups, each, errors) for each in options.consents)],
         evidence=told.evidence or page.evidence(),
         external_id=external if 0 < len(external) <= _MAX_ID else None,
+        visitor_id=visitor if 0 < len(visitor) <= _MAX_ID else None,
+        waits=told.waits,
         submitted_at=told.submitted_at if when is None else moment(when),
         is_test=told.is_test or any(is_yes(text, None) for text in texts_of(groups[Use.TEST])),
     )

@@ -5,7 +5,7 @@ and reads no clock but the one that it is given. A new platform is one module wi
 registry.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +27,8 @@ class Inbound:
     body: bytes
     client_ip: str | None
     received_at: datetime
+    call: str = ""
+    """What follows the connection's key in the path: `v1/track`."""
 
     def header(self, name: str) -> str | None:
         """Return a header's first value, or None."""
@@ -167,6 +169,10 @@ class Channel(Protocol):
     @property
     def needs_scope(self) -> str | None:
         """The API key scope that a caller must hold, or None when the channel verifies by itself."""
+
+    @property
+    def calls(self) -> Collection[str]:
+        """What may follow a connection's key in the path, for senders that put what they want there."""
 
     @property
     def guide(self) -> Guide:

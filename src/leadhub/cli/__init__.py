@@ -32,6 +32,7 @@ _COMMANDS = (
     (_LEADS, "submissions", "submissions:app", "See and replay what could not be processed."),
     (_LEADS, "deliveries", "deliveries:app", "See what was sent to whom, and how it ended."),
     (_LEADS, "replays", "replays:app", "Deliver again what happened: preview, run, pause, cancel."),
+    (_LEADS, "nurture", "nurture:app", "See the nurture tracks, one lead's plan; let somebody wait."),
     (_CONNECT, "sources", "sources:app", "Connect what leads come from."),
     (_CONNECT, "endpoints", "endpoints:app", "Subscribe what leads go to."),
     (_CONNECT, "keys", "keys:app", "Make and revoke API keys."),

@@ -4,7 +4,7 @@ Sources: Cloudflare, "Validate the token" (Turnstile); Google, "Verifying the us
 "Verify the user response server side". All three answer JSON with `success` and `error-codes`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -81,8 +81,8 @@ def judge(document: object, expected: Expected) -> Verdict:
     Failed(because='captcha: expired or used before')
     """
     match document:
-        case {"success": True}:
-            return _fits(document, expected)
+        case {"success": True, **rest}:
+            return _fits(rest, expected)
         case {"success": False, "error-codes": [*codes]}:
             ours = [_OURS[code] for code in codes if isinstance(code, str) and code in _OURS]
             return Unreachable(f"captcha: {ours[0]}") if ours else Failed(f"captcha: {_said(codes)}")
@@ -97,7 +97,7 @@ def _said(codes: Collection[object]) -> str:
     return "expired or used before" if "duplicate" in said or "seen" in said or "expired" in said else "not solved"
 
 
-def _fits(document: dict[str, object], expected: Expected) -> Verdict:
+def _fits(document: Mapping[Any, object], expected: Expected) -> Verdict:
     hostname, score = document.get("hostname"), document.get("score")
     if expected.hostnames and not (isinstance(hostname, str) and hostname.lower() in expected.hostnames):
         return Failed("captcha: solved on another site")

@@ -176,6 +176,20 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
             temperature=Temperature.WARM,
         ),
     ),
+    "nurture.step.due": events.NurtureStepDue(
+        timestamp=_NOW,
+        data=events.StepDueData(
+            lead_id=_LEAD,
+            sequence=3,
+            is_test=False,
+            item_id=UUID("019bc0fd-89c0-7000-8000-00000000001a"),
+            track="beginner",
+            step="guide",
+            channel="email",
+            content="beginners-guide",
+            contact=_CONTACT,
+        ),
+    ),
     "lead.failed": events.LeadFailed(
         timestamp=_NOW,
         data=events.FailureData(

@@ -279,6 +279,17 @@ class NurturedData(_LeadData):
     temperature: Temperature
 
 
+class StepDueData(_LeadData):
+    """A step of a pushed track is to be sent now: consent, suppression and frequency were checked at this instant."""
+
+    item_id: UUID = Field(description="Of this step for this lead; a repeat of the event has the same one.")
+    track: str
+    step: str
+    channel: str
+    content: str = Field(description="What to send: the key that the playbook gives it.")
+    contact: Contact
+
+
 class FailureData(_Part):
     """A submission could not be processed and waits for somebody; carries nothing of its content."""
 
@@ -358,6 +369,13 @@ class LeadNurtured(_Event):
     data: NurturedData
 
 
+class NurtureStepDue(_Event):
+    """A step of a pushed nurture track is to be sent."""
+
+    type: Literal["nurture.step.due"] = "nurture.step.due"
+    data: StepDueData
+
+
 class LeadMql(_Event):
     """A lead rose to MQL: it fits, and it takes an interest. Told once each time that it does."""
 
@@ -418,6 +436,7 @@ EventType = Literal[
     "lead.disqualified",
     "lead.routed",
     "lead.nurtured",
+    "nurture.step.due",
     "lead.failed",
     "endpoint.failing",
     "endpoint.disabled",
@@ -434,6 +453,7 @@ Event = (
     | Crossing
     | LeadRouted
     | LeadNurtured
+    | NurtureStepDue
     | LeadFailed
     | EndpointFailing
     | EndpointDisabled
@@ -450,6 +470,7 @@ EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.disqualified": LeadDisqualified,
     "lead.routed": LeadRouted,
     "lead.nurtured": LeadNurtured,
+    "nurture.step.due": NurtureStepDue,
     "lead.failed": LeadFailed,
     "endpoint.failing": EndpointFailing,
     "endpoint.disabled": EndpointDisabled,

@@ -20,7 +20,7 @@ from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Qua
 from leadhub.domain import credentials
 from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge, TooMany
 from leadhub.pipeline.challenge import Verifies, challenge
-from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.pipeline.lookups import ACTIVITIES, ApiKeys, Connections
 from leadhub.store import notifications, quarantine
 from leadhub.store.engine import Sessions
 from leadhub.store.inbox import Inbox, NewSubmission, Taken
@@ -29,7 +29,8 @@ from leadhub.store.quarantine import Held
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Anything else in a path cannot be a connection's key and is not worth a look-up."""
-_MOST_SUBMISSIONS = 1_000
+_MOST_SUBMISSIONS = 2_500
+"""In one request: what Segment's libraries may put into theirs. Source: Segment, HTTP API, batch."""
 _LONGEST_DEDUPE_KEY = 500
 """Characters; PostgreSQL's index takes 2,700 bytes."""
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -88,6 +89,22 @@ async def find_target(gate: Gate, *, channel: str, key: str) -> Target:
         if connection is not None:
             return Target(known, connection)
     raise NotFound
+
+
+async def find_activities(gate: Gate, *, source_key: str | None) -> Target:
+    """Return where activities go that name no connection in their path: to the one that they name, or to their own.
+
+    Whose external ids they carry depends on it.
+
+    Raises:
+        NotFound: no such connection, or a disabled one.
+        Unavailable: it cannot be known now.
+    """
+    key = ACTIVITIES if source_key is None else source_key
+    connection = await gate.connections.find(None, key) if _KEY.fullmatch(key) else None
+    if connection is None:
+        raise NotFound
+    return Target(gate.channels[ACTIVITIES], connection)
 
 
 async def authorise(gate: Gate, target: Target, authorization: Sequence[str]) -> None:
@@ -210,11 +227,12 @@ def rows_of(unpacked: Capture, connection: Connection, inbound: Inbound, ids: It
 
 
 def _fingerprint(unpacked: Unpacked) -> bytes:
-    """Return what tells a repeat from another body under the same key; nothing for what has no key.
+    """Return what tells a repeat from another body under the same key; nothing for what has no key, or needs none.
 
-    A browser that repeats a multipart form draws a new boundary, so the boundary does not count.
+    Of behaviour that comes again the first counts: trackers repeat themselves for ever rather than lose anything. A
+    browser that repeats a multipart form draws a new boundary, so the boundary does not count.
     """
-    if unpacked.dedupe_key is None:
+    if unpacked.dedupe_key is None or unpacked.content.waits:
         return b""
     raw = unpacked.raw
     if unpacked.raw_type == "multipart/form-data":

@@ -379,6 +379,16 @@ class NotSame(Base):
     declared_at: Mapped[datetime]
 
 
+class WaitingActivity(Base):
+    """Behaviour of somebody whom nobody knows yet, under each handle that may lead to them: it joins their lead."""
+
+    __tablename__ = "waiting_activity"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
+    submission_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+
+
 class Activity(Base):
     """One thing a lead did. The lead is its submission's."""
 
@@ -533,6 +543,8 @@ class Enrolment(Base):
     __table_args__ = (
         Index("uq_enrolment_open", "lead_id", unique=True, postgresql_where=text("exited_at IS NULL")),
         Index("ix_enrolment_track_open", "track", "enrolled_at", postgresql_where=text("exited_at IS NULL")),
+        Index("ix_enrolment_lead", "lead_id", "track"),
+        Index("ix_enrolment_planned", "planned_by", postgresql_where=text("exited_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -542,6 +554,44 @@ class Enrolment(Base):
     enrolled_at: Mapped[datetime]
     exited_at: Mapped[datetime | None]
     exit_reason: Mapped[str | None]
+    planned_by: Mapped[str | None] = mapped_column(default=None)
+    """The playbook that its next step was planned by: one that was published since may have more."""
+
+
+class NurtureItem(Base):
+    """A step of a track for one lead: waits until it is due, is leased by who sends it, and is sent."""
+
+    __tablename__ = "nurture_item"
+    __table_args__ = (
+        Index("ix_nurture_item_due", "track", "due_at", "id", postgresql_where=text("state IN ('waiting', 'leased')")),
+        Index(
+            "uq_nurture_item_open",
+            "enrolment_id",
+            unique=True,
+            postgresql_where=text("state IN ('waiting', 'leased')"),
+        ),
+        Index("ix_nurture_item_lead", "lead_id", "id"),
+        CheckConstraint("state IN ('waiting', 'leased', 'sent', 'cancelled')", name="state"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    enrolment_id: Mapped[UUID]
+    lead_id: Mapped[UUID]
+    track: Mapped[str]
+    step: Mapped[str]
+    channel: Mapped[str]
+    content: Mapped[str]
+    window_name: Mapped[str | None]
+    """The calendar of its hours."""
+    state: Mapped[str]
+    due_at: Mapped[datetime]
+    """Not before this instant. A lease moves it to its own end, so what a dead sender held comes back by itself."""
+    attempt: Mapped[int]
+    """How often it was leased: more than once means that it may have been sent before."""
+    lease_token: Mapped[UUID | None]
+    because: Mapped[str | None]
+    """Why it waits longer, or why it was cancelled."""
+    sent_at: Mapped[datetime | None]
 
 
 class Event(Base):

@@ -23,6 +23,8 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 """How people label a field: `Your e-mail address *`, `What's your company?`."""
+VISITORS = ("visitor_id", "anonymous_id", "anonymousid", "ajs_anonymous_id")
+"""Under these a page says which browser it is, in the words of the usual trackers."""
 REDIRECTS = ("_redirect", "_next")
 PAGES = ("page_url", "landing_page", "referrer", "referer")
 _ATTRIBUTE = "activity_"
@@ -62,7 +64,16 @@ class Use(StrEnum):
     TEST = "test"
     EXTERNAL_ID = "external_id"
     SUBMITTED_AT = "submitted_at"
+    VISITOR = "visitor"
     NOTHING = "nothing"
+
+
+_USES = {
+    "_test": Use.TEST,
+    "_consent_version": Use.CONSENT_VERSION,
+    **dict.fromkeys(PAGES, Use.PAGE),
+    **dict.fromkeys(VISITORS, Use.VISITOR),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +180,12 @@ def _mapped(target: str, name: str) -> tuple[Use, str]:
     return Use.CUSTOM, clean_line(target.removeprefix(_CUSTOM_AS) if target != CUSTOM else name) or "_"
 
 
-_SAID_APART: Mapping[str, Use] = {"_test": Use.TEST, "_consent_version": Use.CONSENT_VERSION}
-"""Names with one meaning in every form."""
-
-
 def _context(key: str) -> tuple[Use, str] | None:
     """Return what a name means in any form besides a field or an answer."""
     if key in _MACHINES:
         return Use.NOTHING, key
-    if key in _SAID_APART:
-        return _SAID_APART[key], key
-    if key in PAGES:
-        return Use.PAGE, key
+    if key in _USES:
+        return _USES[key], key
     if is_attribution(key):
         return Use.ATTRIBUTION, key
     if key.startswith(_ATTRIBUTE) and (attribute := clean_line(key.removeprefix(_ATTRIBUTE))):

@@ -44,6 +44,7 @@ class FormChannel:
 
     name = "form"
     needs_scope: str | None = None
+    calls: tuple[str, ...] = ()
 
     guide = Guide(
         "Web form",

@@ -18,6 +18,7 @@ _NOT_FILLED = frozenset({"false", "0"})
 _MAX_ATTRIBUTES = 20
 _MAX_ATTRIBUTE = 500
 _MAX_ATTRIBUTE_NAME = 64
+_MAX_ID = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def read_form(sent: FormFields, options: FormOptions, inbound: Inbound) -> FormR
         activities=[_activity(groups, options, errors)],
         consents=[read_consent(groups, consent, errors) for consent in options.consents],
         evidence=page.evidence(),
+        visitor_id=next((text for text in texts_of(groups[Use.VISITOR]) if len(text) <= _MAX_ID), None),
         is_test=any(is_yes(text, None) for text in texts_of(groups[Use.TEST])),
         doubts=["form: the honeypot was filled in"] if is_spam else [],
     )
