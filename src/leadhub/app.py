@@ -1,5 +1,6 @@
 """The gateway: puts the parts together, and runs them."""
 
+import asyncio
 import gc
 import resource
 import signal
@@ -24,6 +25,7 @@ from leadhub.channels.protocol import Channel
 from leadhub.channels.registry import CHANNELS
 from leadhub.pipeline.capture import Gate
 from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.pipeline.tallying import Tally
 from leadhub.resources import Ids, clock, open_inbox, open_resources
 from leadhub.settings import Settings
 
@@ -71,6 +73,8 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
             inbox = open_inbox(resources)
             connections = Connections(resources.sessions, resources.vault, now=clock)
             api_keys = ApiKeys(resources.sessions, now=clock)
+            tally = Tally()
+            counting = asyncio.create_task(tally.run(resources.engine))
             intake.open(
                 Gate(
                     channels=channels,
@@ -79,6 +83,7 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
                     inbox=inbox,
                     sessions=resources.sessions,
                     new_id=ids,
+                    tally=tally,
                 )
             )
             readiness.open(resources, inbox)
@@ -88,6 +93,8 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
                 yield
             finally:
                 await inbox.close()
+                counting.cancel()
+                await tally.write(resources.engine)
 
     api = create_api(settings, lifespan=lifespan)
     api.state.readiness = readiness

@@ -14,6 +14,7 @@ from leadhub.api import (
     playbooks,
     reviews,
     signing_secrets,
+    source_health,
     sources,
     submissions,
 )
@@ -27,6 +28,7 @@ ROUTERS: list[APIRouter] = [
     deliveries.router,
     overview.router,
     sources.router,
+    source_health.router,
     playbooks.router,
     channels.router,
     endpoints.router,

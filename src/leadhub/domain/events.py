@@ -308,6 +308,34 @@ class DisabledData(_Part):
     because: str
 
 
+class _SourceData(_Part):
+    source_id: UUID
+    source: SourceRef
+    waiting: int = Field(description="Leads that were announced and are not fetched yet.")
+
+
+class SourceFailingData(_SourceData):
+    """A source whose platform has not answered as it should for ten minutes."""
+
+    failing_since: AwareDatetime
+    because: str = Field(description="What the platform says; never of a lead.")
+
+
+class SourceRecoveredData(_SourceData):
+    """A source that works again."""
+
+    failing_since: AwareDatetime
+
+
+class SourceNeedsReauthData(_SourceData):
+    """A source whose token a person must renew."""
+
+    because: str
+    works_until: AwareDatetime | None = Field(
+        description="Until then it works without you; null: it does not work any more. Its leads wait."
+    )
+
+
 class _Event(_Part):
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
@@ -406,6 +434,27 @@ class EndpointDisabled(_Event):
     data: DisabledData
 
 
+class SourceFailing(_Event):
+    """The leads of a source cannot be fetched; they wait, and are fetched as soon as its platform answers again."""
+
+    type: Literal["source.failing"] = "source.failing"
+    data: SourceFailingData
+
+
+class SourceRecovered(_Event):
+    """A source of which it was said that it fails, or needs a new token, works again."""
+
+    type: Literal["source.recovered"] = "source.recovered"
+    data: SourceRecoveredData
+
+
+class SourceNeedsReauth(_Event):
+    """A person must give a source a new token: the old one is dead, or ends within a month."""
+
+    type: Literal["source.needs_reauth"] = "source.needs_reauth"
+    data: SourceNeedsReauthData
+
+
 EventType = Literal[
     "lead.created",
     "lead.updated",
@@ -420,6 +469,9 @@ EventType = Literal[
     "lead.failed",
     "endpoint.failing",
     "endpoint.disabled",
+    "source.failing",
+    "source.recovered",
+    "source.needs_reauth",
 ]
 """What an endpoint can subscribe to."""
 EVENT_TYPES: Final[tuple[str, ...]] = get_args(EventType)
@@ -436,6 +488,9 @@ Event = (
     | LeadFailed
     | EndpointFailing
     | EndpointDisabled
+    | SourceFailing
+    | SourceRecovered
+    | SourceNeedsReauth
 )
 
 EVENTS: Final[Mapping[EventType, type[Event]]] = {
@@ -452,6 +507,9 @@ EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.failed": LeadFailed,
     "endpoint.failing": EndpointFailing,
     "endpoint.disabled": EndpointDisabled,
+    "source.failing": SourceFailing,
+    "source.recovered": SourceRecovered,
+    "source.needs_reauth": SourceNeedsReauth,
 }
 """The model of each type."""
 

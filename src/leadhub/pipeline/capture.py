@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Qua
 from leadhub.domain import credentials
 from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge
 from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.pipeline.tallying import Tally
 from leadhub.store import notifications, quarantine
 from leadhub.store.engine import Sessions
 from leadhub.store.inbox import Inbox, NewSubmission, Taken
@@ -44,6 +45,8 @@ class Gate:
     sessions: Sessions
     new_id: Callable[[], UUID]
     """Makes ids that ascend: they are the order of receipt."""
+    tally: Tally = field(default_factory=Tally)
+    """What comes by each source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
         unpacked = target.channel.unpack(inbound, target.connection)
     except NotAuthenticated:
         _of_channel(telemetry.FORGED, target.channel.name).inc()
+        gate.tally.refused(target.connection.source_id, at=inbound.received_at)
         raise
     ids = itertools.chain((request_id,), iter(gate.new_id, None))
     rows = rows_of(unpacked, target.connection, inbound, ids)
@@ -119,7 +123,9 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
     taken = await gate.inbox.put(rows)
     receipts = [Receipt(str(one.submission_id), one.replayed) for one in taken]
     reply = target.channel.reply(unpacked, receipts, inbound, target.connection)
-    return _counted(target.channel.name, rows, taken, reply)
+    captured = _counted(target.channel.name, rows, taken, reply)
+    gate.tally.received(target.connection.source_id, captured.accepted, at=inbound.received_at)
+    return captured
 
 
 async def _quarantine(gate: Gate, target: Target, held: Quarantined, inbound: Inbound, *, request_id: UUID) -> None:
