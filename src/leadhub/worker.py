@@ -25,6 +25,7 @@ from leadhub.outbound.fetching import Apis
 from leadhub.outbound.queue import Wakeup
 from leadhub.pipeline import housekeeping, platforms
 from leadhub.pipeline.deliver import Deliverer
+from leadhub.pipeline.erasing import erase_due
 from leadhub.pipeline.fetching import Fetching
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
@@ -223,12 +224,17 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         while await recheck_due(work, await playbook.current(now=clock())):
             pass
 
+    async def erase(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        while await erase_due(work, await playbook.current(now=clock())):
+            pass
+
     return Worker(
         cron_jobs=[
             cron(partitions, hour={3}, minute={17}),
             cron(purge, minute={29}),
             cron(rescore, second=set(range(5, 60, 10))),
             cron(recheck, second=set(range(1, 60, 2))),
+            cron(erase, second=set(range(3, 60, 10))),
         ],
         redis_settings=RedisSettings.from_dsn(resources.settings.redis_url),
         queue_name="leadhub:jobs",

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -92,6 +92,11 @@ class Deployment:
     async def change(self, **changes: Any) -> None:
         async with httpx2.AsyncClient() as client:
             (await client.put(f"{self.url}/_world", json=changes)).raise_for_status()
+
+    async def appear(self, leads: Iterable[dict[str, Any]]) -> None:
+        """Let the platforms have more leads."""
+        async with httpx2.AsyncClient() as client:
+            (await client.post(f"{self.url}/_leads", json={"leads": list(leads)})).raise_for_status()
 
     async def seen(self) -> dict[str, Any]:
         async with httpx2.AsyncClient() as client:

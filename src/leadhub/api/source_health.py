@@ -22,8 +22,8 @@ _FEED: Final[Mapping[str, Any]] = {
     "feed_id": "660010001",
     "name": "Demo form",
     "read_up_to": "2026-01-15T09:10:00Z",
-    "is_under_way": False,
-    "error": None,
+    "is_under_way": True,
+    "error": "the platform answered 2",
 }
 _EXAMPLE: Final[Mapping[str, Any]] = {
     "source_id": "019bc0fd-89c0-7000-8000-000000000000",

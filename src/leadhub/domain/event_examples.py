@@ -184,6 +184,12 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
             submission_id=_SUBMISSION, source=_SOURCE, error="DataError", attempts=5, is_test=False
         ),
     ),
+    "lead.erased": events.LeadErased(
+        timestamp=_NOW,
+        data=events.ErasedData(
+            lead_id=_LEAD, sequence=6, is_test=False, submission_ids=[_SUBMISSION], because="its platform ordered it"
+        ),
+    ),
     "endpoint.failing": events.EndpointFailing(
         timestamp=_NOW,
         data=events.FailingData(

@@ -279,6 +279,13 @@ class NurturedData(_LeadData):
     temperature: Temperature
 
 
+class ErasedData(_LeadData):
+    """A lead that was erased here, and is to be erased wherever it was sent; nothing of it is left to tell."""
+
+    submission_ids: list[UUID]
+    because: str
+
+
 class FailureData(_Part):
     """A submission could not be processed and waits for somebody; carries nothing of its content."""
 
@@ -420,6 +427,13 @@ class LeadFailed(_Event):
     data: FailureData
 
 
+class LeadErased(_Event):
+    """A lead was erased: erase your copy of it, too."""
+
+    type: Literal["lead.erased"] = "lead.erased"
+    data: ErasedData
+
+
 class EndpointFailing(_Event):
     """Nothing has reached an endpoint for an hour, a day, three days."""
 
@@ -467,6 +481,7 @@ EventType = Literal[
     "lead.routed",
     "lead.nurtured",
     "lead.failed",
+    "lead.erased",
     "endpoint.failing",
     "endpoint.disabled",
     "source.failing",
@@ -486,6 +501,7 @@ Event = (
     | LeadRouted
     | LeadNurtured
     | LeadFailed
+    | LeadErased
     | EndpointFailing
     | EndpointDisabled
     | SourceFailing
@@ -505,6 +521,7 @@ EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.routed": LeadRouted,
     "lead.nurtured": LeadNurtured,
     "lead.failed": LeadFailed,
+    "lead.erased": LeadErased,
     "endpoint.failing": EndpointFailing,
     "endpoint.disabled": EndpointDisabled,
     "source.failing": SourceFailing,

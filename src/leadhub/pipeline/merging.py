@@ -81,7 +81,7 @@ async def merge_leads(work: Processing, playbook: CompiledPlaybook, wish: Wish) 
     async def merge_both(connection: Connection) -> UUID:
         return await _merge(connection, work, playbook, wish)
 
-    merge_id = await _whole(work, merge_both)
+    merge_id = await whole(work, merge_both)
     _log.info("lead.merged", merge_id=str(merge_id), lead_id=str(wish.winner))
     return merge_id
 
@@ -97,11 +97,11 @@ async def undo_merge(work: Processing, playbook: CompiledPlaybook, merge_id: UUI
     async def undo(connection: Connection) -> None:
         await _undo(connection, work, playbook, merge_id, because=because, actor=actor)
 
-    await _whole(work, undo)
+    await whole(work, undo)
     _log.info("lead.unmerged", merge_id=str(merge_id))
 
 
-async def _whole(work: Processing, act: Callable[[Connection], Awaitable[Done]]) -> Done:
+async def whole(work: Processing, act: Callable[[Connection], Awaitable[Done]]) -> Done:
     """Do it in one transaction, repeated whole while workers are in the way."""
     for repeat in range(_REPEATS):
         try:
@@ -121,7 +121,7 @@ async def _merge(connection: Connection, work: Processing, playbook: CompiledPla
         raise NotFound("There is no such lead.")
     if winner_id == loser_id:
         return await _already_one(connection, wish)
-    stored = await _locked(connection, [winner_id, loser_id])
+    stored = await locked(connection, [winner_id, loser_id])
     winner, loser = stored[winner_id], stored[loser_id]
     if wish.expected_version is not None and wish.expected_version != winner.version:
         raise PreconditionFailed("The lead has changed since it was read.")
@@ -142,7 +142,7 @@ async def _merge(connection: Connection, work: Processing, playbook: CompiledPla
     reported = reporting.report(
         judgement, told, public_url=work.public_url, new_id=work.new_id, now=now, winner_had=mine
     )
-    await _write(connection, rows, [(winner, judgement), (loser, None)], now=now)
+    await write(connection, rows, [(winner, judgement), (loser, None)], now=now)
     await events.append(connection, reported)
     return merge_id
 
@@ -155,7 +155,7 @@ async def _already_one(connection: Connection, wish: Wish) -> UUID:
     return made.id
 
 
-async def _locked(connection: Connection, ids: Sequence[LeadId]) -> dict[LeadId, Lead]:
+async def locked(connection: Connection, ids: Sequence[LeadId]) -> dict[LeadId, Lead]:
     """Lock keys and leads as processing does, and load the leads with their facts and keys.
 
     Raises:
@@ -172,9 +172,10 @@ async def _locked(connection: Connection, ids: Sequence[LeadId]) -> dict[LeadId,
     return loaded
 
 
-async def _write(
+async def write(
     connection: Connection, rows: Changes, judged: Sequence[tuple[Lead, Judgement | None]], *, now: datetime
 ) -> None:
+    """Write leads as they are now, with what follows from it."""
     rows.leads = [lead_row(lead, judgement, now) for lead, judgement in judged]
     rows.facts = [row for lead, _ in judged for row in fact_rows(lead)]
     rows.blocks = [row for lead, _ in judged for row in block_rows(lead)]
@@ -192,7 +193,7 @@ async def _undo(
     holder_id = await merges.living(connection, made.loser_id)
     if holder_id is None or holder_id == made.loser_id:
         raise NotFound("There is no such lead.")
-    holder = (await _locked(connection, [holder_id]))[holder_id]
+    holder = (await locked(connection, [holder_id]))[holder_id]
     [loser_row] = await leads.load_for_update(connection, [made.loser_id])
     loser = from_row(loser_row, {})
     parted = await _parted(connection, made, holder_id)
@@ -228,7 +229,7 @@ async def _undo(
             unmerged=unmerged if judgement.lead is holder else None,
         )
     ]
-    await _write(connection, rows, [(judgement.lead, judgement) for judgement in judgements], now=now)
+    await write(connection, rows, [(judgement.lead, judgement) for judgement in judgements], now=now)
     await events.append(connection, reported)
 
 

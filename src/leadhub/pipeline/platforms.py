@@ -44,8 +44,9 @@ async def run(work: Fetching, stop: asyncio.Event) -> None:
 
 
 async def _drain(work: Fetching, kind: str, act: Act, source_id: SourceId, stop: asyncio.Event) -> None:
-    while not stop.is_set() and await _quietly(kind, act(work, source_id), otherwise=0):
-        pass
+    done = 1
+    while done and not stop.is_set():
+        done = await _quietly(kind, act(work, source_id), otherwise=0)
 
 
 async def _quietly(kind: str, awaited: Awaitable[Found], *, otherwise: Found) -> Found:
