@@ -1,5 +1,6 @@
 """The gateway: puts the parts together, and runs them."""
 
+import asyncio
 import gc
 import resource
 import signal
@@ -26,6 +27,7 @@ from leadhub.outbound.captcha import Verifier
 from leadhub.outbound.limits import RateLimits
 from leadhub.pipeline.capture import Gate
 from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.pipeline.tallying import Tally
 from leadhub.resources import Ids, clock, open_inbox, open_resources, webhook_sender
 from leadhub.settings import Settings
 
@@ -73,6 +75,8 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
             inbox = open_inbox(resources)
             connections = Connections(resources.sessions, resources.vault, now=clock)
             api_keys = ApiKeys(resources.sessions, now=clock)
+            tally = Tally()
+            counting = asyncio.create_task(tally.run(resources.engine))
             intake.open(
                 Gate(
                     channels=channels,
@@ -85,6 +89,7 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
                     limits=RateLimits(
                         resources.redis, key=resources.vault.derive("addresses")[0], clock=time.monotonic
                     ),
+                    tally=tally,
                 )
             )
             readiness.open(resources, inbox)
@@ -95,6 +100,8 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
                 yield
             finally:
                 await inbox.close()
+                counting.cancel()
+                await tally.write(resources.engine)
 
     api = create_api(settings, lifespan=lifespan)
     api.state.readiness = readiness

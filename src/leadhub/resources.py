@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub.domain.ids import uuid7
 from leadhub.outbound import queue
+from leadhub.outbound.fetching import Apis, Platforms
 from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline.retention import Retention
 from leadhub.settings import Settings
@@ -119,6 +120,17 @@ def open_inbox(resources: Resources) -> Inbox:
 def retention_of(settings: Settings) -> Retention:
     """Return how long a deployment keeps what it told others."""
     return Retention(events=timedelta(days=settings.event_days), attempts=timedelta(days=settings.attempt_days))
+
+
+def open_apis(settings: Settings) -> Apis:
+    """Return the platforms' APIs over one client, until it is closed."""
+    places = Platforms(
+        meta_url=settings.meta_graph_url.rstrip("/"),
+        linkedin_url=settings.linkedin_api_url.rstrip("/"),
+        linkedin_oauth_url=settings.linkedin_oauth_url,
+        linkedin_version=settings.linkedin_version,
+    )
+    return Apis(places, clock=clock)
 
 
 @asynccontextmanager

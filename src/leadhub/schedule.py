@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from leadhub import telemetry
 from leadhub.pipeline import housekeeping, nurture
+from leadhub.pipeline.erasing import erase_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing
 from leadhub.pipeline.recheck import recheck_due
@@ -66,6 +67,11 @@ class Jobs:
         while await recheck_due(self.work, await self.playbook.current(now=clock())):
             pass
 
+    async def erase(self) -> None:
+        """Carry out orders of deletion."""
+        while await erase_due(self.work, await self.playbook.current(now=clock())):
+            pass
+
     async def nurture_steps(self) -> None:
         """Make steps of nurture tracks that are due."""
         if await nurture.run_round(self.work, await self.playbook.current(now=clock())):
@@ -104,6 +110,7 @@ def _arq_worker(jobs: Jobs) -> Worker:
             _cron(jobs.retention, minute={41}),
             _cron(jobs.rescore, second=set(range(5, 60, 10))),
             _cron(jobs.nurture_steps, second=set(range(3, 60, 5))),
+            _cron(jobs.erase, second=set(range(4, 60, 10))),
             _cron(jobs.recheck, second=set(range(1, 60, 2))),
         ],
         redis_settings=RedisSettings.from_dsn(jobs.resources.settings.redis_url),

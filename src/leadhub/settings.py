@@ -75,6 +75,9 @@ class Settings(BaseSettings):
         default="https://graph.facebook.com/v26.0", description="Where Meta's leads are fetched, with the API's version"
     )
     linkedin_api_url: str = Field(default="https://api.linkedin.com/rest", description="Where LinkedIn's are fetched")
+    linkedin_oauth_url: str = Field(
+        default="https://www.linkedin.com/oauth/v2/accessToken", description="Where LinkedIn's tokens are renewed"
+    )
     linkedin_version: str = Field(
         default="202607", pattern="^[0-9]{6}$", description="Version of LinkedIn's API; one is served for a year"
     )

@@ -14,16 +14,18 @@ import uvloop
 
 from leadhub import telemetry
 from leadhub.outbound import queue
-from leadhub.outbound.fetching import Fetcher, Platforms
+from leadhub.outbound.fetching import Apis
 from leadhub.outbound.queue import Wakeup
+from leadhub.pipeline import platforms
 from leadhub.pipeline.deliver import Deliverer
-from leadhub.pipeline.fetch import Fetching, fetch_due
+from leadhub.pipeline.fetching import Fetching
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
 from leadhub.pipeline.replaying import replay_due
-from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, webhook_sender
+from leadhub.resources import Ids, Resources, clock, open_apis, open_inbox, open_resources, webhook_sender
 from leadhub.schedule import Jobs, keep_schedule
 from leadhub.settings import Settings
+from leadhub.store.inbox import Inbox
 from leadhub.store.outage import is_outage
 
 _log = telemetry.get_logger("worker")
@@ -75,7 +77,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 _drain(work, playbook, wakeup, stop, backlog),
                 _help_out(work, playbook, wakeup, stop, backlog),
                 deliverer.run(stop),
-                _fetch(resources, stop),
+                _ask_platforms(resources, stop),
                 _replay(resources, wakeup, stop),
             )
     finally:
@@ -85,31 +87,13 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
         _log.info("worker.stopped")
 
 
-async def _fetch(resources: Resources, stop: asyncio.Event) -> None:
-    """Fetch announced leads, round after round; a second's pause when none is due."""
-    settings = resources.settings
-    inbox = open_inbox(resources)
-    fetcher = Fetcher(
-        Platforms(
-            meta_url=settings.meta_graph_url.rstrip("/"),
-            linkedin_url=settings.linkedin_api_url.rstrip("/"),
-            linkedin_version=settings.linkedin_version,
-        )
-    )
-    work = Fetching(
-        sessions=resources.sessions, vault=resources.vault, inbox=inbox, fetcher=fetcher, new_id=Ids(), clock=clock
-    )
+async def _ask_platforms(resources: Resources, stop: asyncio.Event) -> None:
+    """Fetch announced leads, read through what was not announced, look after the connections."""
+    inbox, apis = open_inbox(resources), open_apis(resources.settings)
     try:
-        while not stop.is_set():
-            try:
-                tried = await fetch_due(work)
-            except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
-                _log.error("fetch.fault", error_class=type(error).__name__)
-                tried = 0
-            if not tried:
-                await _pause(stop, _POLL_SECONDS)
+        await platforms.run(fetching(resources, inbox, apis), stop)
     finally:
-        await fetcher.close()
+        await apis.close()
         await inbox.close()
 
 
@@ -122,6 +106,19 @@ async def _replay(resources: Resources, wakeup: Wakeup, stop: asyncio.Event) -> 
         except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
             _log.error("replay.fault", error_class=type(error).__name__)
         await _pause(stop, _POLL_SECONDS)
+
+
+def fetching(resources: Resources, inbox: Inbox, apis: Apis) -> Fetching:
+    """Return what asking at platforms needs of a process's resources."""
+    return Fetching(
+        engine=resources.engine,
+        vault=resources.vault,
+        inbox=inbox,
+        apis=apis,
+        new_id=Ids(),
+        clock=clock,
+        public_url=resources.settings.public_url.rstrip("/"),
+    )
 
 
 def processing(resources: Resources) -> Processing:

@@ -15,6 +15,7 @@ from leadhub.channels.registry import CHANNELS
 from leadhub.embedded import EmbeddedServers
 from leadhub.pipeline import sources
 from leadhub.resources import clock
+from leadhub.store.sources import Source
 
 OPENED = {"event_id": "e-1", "type": "email_opened", "email": "ada@example.org"}
 VISITOR = "5f0c6a1e-9d1b-4c53-8a53-3f4a7f0f1d22"
@@ -38,7 +39,7 @@ async def rows(gateway: Gateway, sql: str, **values: Any) -> list[dict[str, Any]
         return [dict(row) for row in (await connection.execute(text(sql), values)).mappings()]
 
 
-async def a_source(gateway: Gateway, channel: str, *given: str, **options: Any) -> sources.Source:
+async def a_source(gateway: Gateway, channel: str, *given: str, **options: Any) -> Source:
     return await sources.create_source(
         gateway.resources.sessions,
         gateway.resources.vault,

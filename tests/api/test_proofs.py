@@ -267,7 +267,7 @@ async def test_beyond_its_limit_a_source_asks_to_wait(gateway: Gateway, client: 
 async def test_one_address_does_not_use_up_what_others_may_post(gateway: Gateway) -> None:
     path = await a_form(gateway, limit_per_minute=3, limit_per_address=2)
     limits = gateway.door._intake._open_gate().limits
-    target = await gateway.door._intake._target(path)
+    target, _ = await gateway.door._intake._target(path, b"")
     options, source_id = target.connection.options, target.connection.source_id
 
     waits = [await limits.wait(options, source_id, "198.51.100.1") for _ in range(4)]

@@ -19,7 +19,7 @@ from leadhub.channels.answers.deriving import Derived, derive
 from leadhub.channels.answers.names import FormNames, Use, is_target
 from leadhub.channels.answers.options import AnswerOptions
 from leadhub.channels.answers.page import Page
-from leadhub.channels.answers.reading import grouped, is_yes, read_consent, read_fields, texts_of
+from leadhub.channels.answers.reading import Groups, grouped, is_yes, read_consent, read_fields, texts_of
 from leadhub.channels.decoding import (
     FormFields,
     MediaType,
@@ -35,7 +35,15 @@ from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Notic
 from leadhub.channels.signatures import Proof
 from leadhub.domain.errors import FieldError, InvalidInput, UnsupportedMedia
 from leadhub.domain.normalisation.text import clean_block, clean_line
-from leadhub.domain.submission import MAX_CUSTOM, Content, Evidence, StatedActivity, StatedConsent
+from leadhub.domain.submission import (
+    ACTIVITY_TYPE,
+    MAX_CONSENTS,
+    MAX_CUSTOM,
+    Content,
+    Evidence,
+    StatedActivity,
+    StatedConsent,
+)
 
 _MOST_VALUES = 1_000
 """Values read out of one document whose names are the sender's own."""
@@ -114,6 +122,8 @@ class Told:
     """More about the activity."""
     attribution: dict[str, str] = field(default_factory=dict)
     consents: list[StatedConsent] = field(default_factory=list)
+    wordings: dict[str, str] = field(default_factory=dict)
+    """Boxes that were shown, by the names of their answers → what stood beside them."""
     evidence: Evidence | None = None
     part: object = None
     """What of a request with several leads is this one; None: all of it."""
@@ -130,6 +140,7 @@ Handshake = Callable[[Inbound, Connection], Reply | None]
 NOBODY = "nobody is in it: neither an e-mail address nor a telephone number; map one, then replay"
 _KEPT = re.compile(r"content-type|ce-[a-z]{1,20}|webhook-id|sentry-trace|x-chatwoot-delivery|x-salesloft-event")
 """Headers without which a delivery could not be read again; none of them proves or hides anything."""
+_PURPOSE = re.compile(ACTIVITY_TYPE)
 ACCEPTED = b'{"status":"accepted"}'
 
 
@@ -267,7 +278,7 @@ def _content(told: Told, options: PlatformOptions) -> Content:
         attribution=page.attribution(groups[Use.ATTRIBUTION])
         | {name: clean for name, text in told.attribution.items() if (clean := clean_line(text)[:_MAX_ATTRIBUTE])},
         activities=[_activity(told, options)],
-        consents=[*told.consents, *(read_consent(groups, each, errors) for each in options.consents)],
+        consents=_consents(told, options, groups, errors),
         evidence=told.evidence or page.evidence(),
         external_id=external if 0 < len(external) <= _MAX_ID else None,
         visitor_id=visitor if 0 < len(visitor) <= _MAX_ID else None,
@@ -275,6 +286,24 @@ def _content(told: Told, options: PlatformOptions) -> Content:
         submitted_at=told.submitted_at if when is None else moment(when),
         is_test=told.is_test or any(is_yes(text, None) for text in texts_of(groups[Use.TEST])),
     )
+
+
+def _consents(told: Told, options: PlatformOptions, groups: Groups, errors: list[FieldError]) -> list[StatedConsent]:
+    """Return what was consented to: what the source's options say that a box means, with the words beside the box.
+
+    A box that they do not name is a consent of its own name, if its words are known: without them it proves nothing.
+    """
+    found = [*told.consents]
+    for each in options.consents:
+        stated = read_consent(groups, each, errors)
+        words = told.wordings.get(each.field)
+        found.append(stated.model_copy(update={"wording": words}) if words and stated.wording is None else stated)
+    named = {each.field for each in options.consents}
+    for name, words in told.wordings.items():
+        if name not in named and len(found) < MAX_CONSENTS and _PURPOSE.fullmatch(name):
+            granted = any(is_yes(text, words) for text in told.answers.get(name, ()))
+            found.append(StatedConsent(purpose=name, granted=granted, wording=words))
+    return found
 
 
 def _activity(told: Told, options: PlatformOptions) -> StatedActivity:

@@ -26,6 +26,7 @@ _COMMANDS = (
     (_WATCH, "doctor", "doctor:doctor", "Check every part and say how to put right what is wrong."),
     (_WATCH, "tail", "tail:tail", "Follow leads as they come and go."),
     (_WATCH, "listen", "listen:listen", "Receive webhooks on this machine, verify and print them."),
+    (_WATCH, "double", "double:double", "Stand in for Meta's and LinkedIn's APIs, to try them out."),
     (_WATCH, "send", "send:send", "Post sample leads."),
     (_LEADS, "leads", "leads:app", "Read leads: who, how many points, why, where to; merge and part them."),
     (_LEADS, "reviews", "reviews:app", "Answer what matching was not sure of: one person, or two?"),

@@ -7,7 +7,7 @@ Sources: Cloudflare, "Validate the token" (Turnstile); Google, "Verifying the us
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Otherwise(StrEnum):

@@ -290,6 +290,13 @@ class StepDueData(_LeadData):
     contact: Contact
 
 
+class ErasedData(_LeadData):
+    """A lead that was erased here, and is to be erased wherever it was sent; nothing of it is left to tell."""
+
+    submission_ids: list[UUID]
+    because: str
+
+
 class FailureData(_Part):
     """A submission could not be processed and waits for somebody; carries nothing of its content."""
 
@@ -318,6 +325,34 @@ class DisabledData(_Part):
     url: str = Field(description="Without its query.")
     state: Literal["gone", "misconfigured", "disabled"]
     because: str
+
+
+class _SourceData(_Part):
+    source_id: UUID
+    source: SourceRef
+    waiting: int = Field(description="Leads that were announced and are not fetched yet.")
+
+
+class SourceFailingData(_SourceData):
+    """A source whose platform has not answered as it should for ten minutes."""
+
+    failing_since: AwareDatetime
+    because: str = Field(description="What the platform says; never of a lead.")
+
+
+class SourceRecoveredData(_SourceData):
+    """A source that works again."""
+
+    failing_since: AwareDatetime
+
+
+class SourceNeedsReauthData(_SourceData):
+    """A source whose token a person must renew."""
+
+    because: str
+    works_until: AwareDatetime | None = Field(
+        description="Until then it works without you; null: it does not work any more. Its leads wait."
+    )
 
 
 class _Event(_Part):
@@ -411,6 +446,13 @@ class LeadFailed(_Event):
     data: FailureData
 
 
+class LeadErased(_Event):
+    """A lead was erased: erase your copy of it, too."""
+
+    type: Literal["lead.erased"] = "lead.erased"
+    data: ErasedData
+
+
 class EndpointFailing(_Event):
     """Nothing has reached an endpoint for an hour, a day, three days."""
 
@@ -423,6 +465,27 @@ class EndpointDisabled(_Event):
 
     type: Literal["endpoint.disabled"] = "endpoint.disabled"
     data: DisabledData
+
+
+class SourceFailing(_Event):
+    """The leads of a source cannot be fetched; they wait, and are fetched as soon as its platform answers again."""
+
+    type: Literal["source.failing"] = "source.failing"
+    data: SourceFailingData
+
+
+class SourceRecovered(_Event):
+    """A source of which it was said that it fails, or needs a new token, works again."""
+
+    type: Literal["source.recovered"] = "source.recovered"
+    data: SourceRecoveredData
+
+
+class SourceNeedsReauth(_Event):
+    """A person must give a source a new token: the old one is dead, or ends within a month."""
+
+    type: Literal["source.needs_reauth"] = "source.needs_reauth"
+    data: SourceNeedsReauthData
 
 
 EventType = Literal[
@@ -438,8 +501,12 @@ EventType = Literal[
     "lead.nurtured",
     "nurture.step.due",
     "lead.failed",
+    "lead.erased",
     "endpoint.failing",
     "endpoint.disabled",
+    "source.failing",
+    "source.recovered",
+    "source.needs_reauth",
 ]
 """What an endpoint can subscribe to."""
 EVENT_TYPES: Final[tuple[str, ...]] = get_args(EventType)
@@ -455,8 +522,12 @@ Event = (
     | LeadNurtured
     | NurtureStepDue
     | LeadFailed
+    | LeadErased
     | EndpointFailing
     | EndpointDisabled
+    | SourceFailing
+    | SourceRecovered
+    | SourceNeedsReauth
 )
 
 EVENTS: Final[Mapping[EventType, type[Event]]] = {
@@ -472,8 +543,12 @@ EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.nurtured": LeadNurtured,
     "nurture.step.due": NurtureStepDue,
     "lead.failed": LeadFailed,
+    "lead.erased": LeadErased,
     "endpoint.failing": EndpointFailing,
     "endpoint.disabled": EndpointDisabled,
+    "source.failing": SourceFailing,
+    "source.recovered": SourceRecovered,
+    "source.needs_reauth": SourceNeedsReauth,
 }
 """The model of each type."""
 

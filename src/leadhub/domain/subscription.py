@@ -35,7 +35,7 @@ _OURS = frozenset(
 _OUR_PREFIXES = ("webhook-", "leadhub-", "proxy-")
 
 _KEPT_WHEN_THIN = frozenset(
-    {"lead_id", "sequence", "is_test", "winner_id", "loser_ids", "submission_id", "endpoint_id", "links"}
+    {"lead_id", "sequence", "is_test", "winner_id", "loser_ids", "submission_id", "endpoint_id", "source_id", "links"}
 )
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[\x20-\x7e]+$")]

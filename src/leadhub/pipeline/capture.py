@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -21,6 +21,7 @@ from leadhub.domain import credentials
 from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge, TooMany
 from leadhub.pipeline.challenge import Verifies, challenge
 from leadhub.pipeline.lookups import ACTIVITIES, ApiKeys, Connections
+from leadhub.pipeline.tallying import Tally
 from leadhub.store import notifications, quarantine
 from leadhub.store.engine import Sessions
 from leadhub.store.inbox import Inbox, NewSubmission, Taken
@@ -57,6 +58,8 @@ class Gate:
     """Makes ids that ascend: they are the order of receipt."""
     verifier: Verifies
     limits: Limits
+    tally: Tally = field(default_factory=Tally)
+    """What comes by each source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,7 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
         unpacked = target.channel.unpack(inbound, target.connection)
     except NotAuthenticated:
         _of_channel(telemetry.FORGED, target.channel.name).inc()
+        gate.tally.refused(target.connection.source_id, at=inbound.received_at)
         raise
     if unpacked.challenge is not None:
         unpacked = await challenge(
@@ -166,7 +170,9 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
     taken = await gate.inbox.put(rows)
     receipts = [Receipt(str(one.submission_id), one.replayed) for one in taken]
     reply = target.channel.reply(unpacked, receipts, inbound, target.connection)
-    return _counted(target.channel.name, rows, taken, reply)
+    captured = _counted(target.channel.name, rows, taken, reply)
+    gate.tally.received(target.connection.source_id, captured.accepted, at=inbound.received_at)
+    return captured
 
 
 async def _quarantine(gate: Gate, target: Target, held: Quarantined, inbound: Inbound, *, request_id: UUID) -> None:

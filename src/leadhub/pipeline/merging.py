@@ -76,7 +76,7 @@ async def merge_leads(work: Processing, playbook: CompiledPlaybook, wish: Wish) 
     async def merge_both(connection: Connection) -> UUID:
         return await _merge(connection, work, playbook, wish)
 
-    merge_id = await _whole(work, merge_both)
+    merge_id = await whole(work, merge_both)
     _log.info("lead.merged", merge_id=str(merge_id), lead_id=str(wish.winner))
     return merge_id
 
@@ -92,11 +92,11 @@ async def undo_merge(work: Processing, playbook: CompiledPlaybook, merge_id: UUI
     async def undo(connection: Connection) -> None:
         await _undo(connection, work, playbook, merge_id, because=because, actor=actor)
 
-    await _whole(work, undo)
+    await whole(work, undo)
     _log.info("lead.unmerged", merge_id=str(merge_id))
 
 
-async def _whole(work: Processing, act: Callable[[Connection], Awaitable[Done]]) -> Done:
+async def whole(work: Processing, act: Callable[[Connection], Awaitable[Done]]) -> Done:
     """Do it in one transaction, repeated whole while workers are in the way."""
     for repeat in range(_REPEATS):
         try:
@@ -116,7 +116,7 @@ async def _merge(connection: Connection, work: Processing, playbook: CompiledPla
         raise NotFound("There is no such lead.")
     if winner_id == loser_id:
         return await _already_one(connection, wish)
-    stored = await _locked(connection, [winner_id, loser_id])
+    stored = await locked(connection, [winner_id, loser_id])
     winner, loser = stored[winner_id], stored[loser_id]
     if wish.expected_version is not None and wish.expected_version != winner.version:
         raise PreconditionFailed("The lead has changed since it was read.")
@@ -137,7 +137,7 @@ async def _merge(connection: Connection, work: Processing, playbook: CompiledPla
     reported = reporting.report(
         judgement, told, public_url=work.public_url, new_id=work.new_id, now=now, winner_had=mine
     )
-    await _write(connection, rows, [(winner, judgement), (loser, None)], now=now)
+    await write(connection, rows, [(winner, judgement), (loser, None)], now=now)
     await events.append(connection, reported)
     return merge_id
 
@@ -150,7 +150,7 @@ async def _already_one(connection: Connection, wish: Wish) -> UUID:
     return made.id
 
 
-async def _locked(connection: Connection, ids: Sequence[LeadId]) -> dict[LeadId, Lead]:
+async def locked(connection: Connection, ids: Sequence[LeadId]) -> dict[LeadId, Lead]:
     """Lock keys and leads as processing does, and load the leads with their facts and keys.
 
     Raises:
@@ -167,9 +167,10 @@ async def _locked(connection: Connection, ids: Sequence[LeadId]) -> dict[LeadId,
     return loaded
 
 
-async def _write(
+async def write(
     connection: Connection, rows: Changes, judged: Sequence[tuple[Lead, Judgement | None]], *, now: datetime
 ) -> None:
+    """Write leads as they are now, with what follows from it."""
     rows.leads = [lead_row(lead, judgement, now) for lead, judgement in judged]
     rows.facts = [row for lead, _ in judged for row in fact_rows(lead)]
     rows.blocks = [row for lead, _ in judged for row in block_rows(lead)]
@@ -187,7 +188,7 @@ async def _undo(
     holder_id = await merges.living(connection, made.loser_id)
     if holder_id is None or holder_id == made.loser_id:
         raise NotFound("There is no such lead.")
-    holder = (await _locked(connection, [holder_id]))[holder_id]
+    holder = (await locked(connection, [holder_id]))[holder_id]
     [loser_row] = await leads.load_for_update(connection, [made.loser_id])
     loser = from_row(loser_row, {})
     parted = await _parted(connection, made, holder_id)
@@ -237,7 +238,7 @@ async def move_submission(
     async def move(connection: Connection) -> None:
         await _move(connection, work, playbook, submission_id, to=to, because=because)
 
-    await _whole(work, move)
+    await whole(work, move)
     _log.info("submission.moved", submission_id=str(submission_id), lead_id=str(to))
 
 
@@ -255,7 +256,7 @@ async def _move(
         raise NotFound("There is no such submission or lead.")
     if holder_id == receiver_id:
         return
-    leads_of_both = await _locked(connection, [holder_id, receiver_id])
+    leads_of_both = await locked(connection, [holder_id, receiver_id])
     if await merges.owner(connection, submission_id) != holder_id:
         raise Contention
     holder, receiver = leads_of_both[holder_id], leads_of_both[receiver_id]
@@ -315,7 +316,7 @@ async def _judge_anew(
             unmerged=unmerged if judgement.lead is refolded[0] else None,
         )
     ]
-    await _write(connection, rows, [(judgement.lead, judgement) for judgement in judgements], now=now)
+    await write(connection, rows, [(judgement.lead, judgement) for judgement in judgements], now=now)
     await events.append(connection, reported)
 
 

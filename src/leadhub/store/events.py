@@ -55,7 +55,7 @@ SELECT CAST(left(e.id::text, 20) || substr(digest, 1, 3) || '-' || substr(digest
        s.ordering = 'lead' AND e.lead_id IS NOT NULL AND e.sequence IS NOT NULL
   FROM told AS e
   JOIN subscriber AS s
-    ON (e.type = ANY (s.event_types) OR (s.event_types = '{}' AND NOT starts_with(e.type, 'endpoint.')))
+    ON (e.type = ANY (s.event_types) OR (s.event_types = '{}' AND NOT e.type ^@ ANY ('{endpoint.,source.}')))
    AND (s.include_test OR NOT e.is_test)
  CROSS JOIN LATERAL md5(e.id::text || s.id::text) AS digest
 RETURNING 1

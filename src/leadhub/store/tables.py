@@ -122,7 +122,13 @@ class Notification(Base):
     __tablename__ = "notification"
     __table_args__ = (
         UniqueConstraint("source_id", "object_id", "action"),
-        Index("ix_notification_due", "source_id", "due_at", "id", postgresql_where=text("failed_at IS NULL")),
+        Index(
+            "ix_notification_due",
+            "source_id",
+            "due_at",
+            "id",
+            postgresql_where=text("failed_at IS NULL AND done_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -130,13 +136,15 @@ class Notification(Base):
     object_id: Mapped[str]
     """The platform's id of the lead."""
     action: Mapped[str]
-    """created, or deleted: an order that waits for a person and keeps a late `created` from reviving the lead."""
+    """created, or deleted: an order to erase, kept for good so that nothing revives the lead."""
     received_at: Mapped[datetime]
     due_at: Mapped[datetime]
     attempts: Mapped[int]
     failed_at: Mapped[datetime | None]
     error: Mapped[str | None]
     """Why it still waits, or was put aside."""
+    done_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When an order to delete was carried out."""
 
 
 class Quarantine(Base):
@@ -154,7 +162,7 @@ class Quarantine(Base):
 
 
 class SourceToken(Base):
-    """What lets us fetch at a source's platform, sealed, and since when it does not any more."""
+    """What lets us ask at a source's platform, sealed, since when it does not any more, and what is asked next."""
 
     __tablename__ = "source_token"
 
@@ -164,6 +172,67 @@ class SourceToken(Base):
     paused_until: Mapped[datetime | None]
     needs_reauth_since: Mapped[datetime | None]
     because: Mapped[str | None]
+    expires_at: Mapped[datetime | None] = mapped_column(default=None)
+    refresh_sealed: Mapped[bytes | None] = mapped_column(default=None)
+    """What renews the token, sealed under `source_refresh_token:{source_id}`."""
+    refresh_expires_at: Mapped[datetime | None] = mapped_column(default=None)
+    renew_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When the token is to be renewed."""
+    spared_until: Mapped[datetime | None] = mapped_column(default=None)
+    """Until then nothing is asked that can wait."""
+    failing_since: Mapped[datetime | None] = mapped_column(default=None)
+    told: Mapped[str | None] = mapped_column(default=None)
+    """What subscribers were last told and still holds: failing or needs_reauth."""
+    warned_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When a person was told that the token ends soon and must be given anew."""
+    poll_at: Mapped[datetime] = mapped_column(server_default=text("now()"), init=False)
+    poll_since: Mapped[datetime | None] = mapped_column(default=None)
+    """From when a feed is read that was never read before."""
+    polled_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When every feed was last read to its end."""
+    check_at: Mapped[datetime] = mapped_column(server_default=text("now()"), init=False)
+    checked_at: Mapped[datetime | None] = mapped_column(default=None)
+    subscription: Mapped[str | None] = mapped_column(default=None)
+    """Whether the platform announces its leads to us: subscribed, renewed, unknown, or why not."""
+
+
+class SourceFeed(Base):
+    """A list of leads at a source's platform, read through again and again so that none is missed."""
+
+    __tablename__ = "source_feed"
+
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"), primary_key=True)
+    feed_id: Mapped[str] = mapped_column(primary_key=True)
+    """A form's id at Meta, an owner's URN at LinkedIn."""
+    name: Mapped[str]
+    form: Mapped[dict[str, Any] | None]
+    """What its questions and boxes mean, as the platform tells it."""
+    read_at: Mapped[datetime]
+    """When `form` was asked for."""
+    watermark: Mapped[datetime | None]
+    """All leads up to then are here. Moves only when the list was read to its end."""
+    began_at: Mapped[datetime | None]
+    """When the reading that is under way began."""
+    cursor: Mapped[str | None]
+    """Where it goes on."""
+    error: Mapped[str | None]
+    """Why it did not reach its end."""
+
+
+class SourceHealth(Base):
+    """What has come by a source: the small row that its health is read from."""
+
+    __tablename__ = "source_health"
+
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"), primary_key=True)
+    last_received_at: Mapped[datetime | None]
+    """When its sender last proved itself and delivered something."""
+    refused_at: Mapped[datetime | None]
+    """When somebody last failed to."""
+    received: Mapped[int] = mapped_column(BigInteger)
+    """Leads that were announced, or sent."""
+    found: Mapped[int] = mapped_column(BigInteger)
+    """Leads of which no announcement came: found by reading the platform's lists."""
 
 
 class Submission(Base):
