@@ -188,9 +188,7 @@ async def test_a_step_is_given_back_and_a_lease_is_extended(work: Processing, cl
         await nurture.ack(work, PLAYBOOK, UUID(int=7), again.token)
 
 
-async def test_a_withdrawn_consent_and_a_bounce_stop_what_is_due(
-    work: Processing, clock: Clock, source: UUID, rows: Rows
-) -> None:
+async def test_a_withdrawn_consent_and_a_bounce_stop_what_is_due(work: Processing, source: UUID, rows: Rows) -> None:
     bob = {"email": "bob@other.example"}
     await take(work, source, content(ANA), content(bob))
 
