@@ -6,7 +6,7 @@ plus the bits of how seldom two people share it: one address in a thousand (2 to
 person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log2
 
@@ -36,6 +36,9 @@ class Weights:
     """Bits from which a lead is taken to be the same person, if a hard agreement stands behind it."""
     ask_from: float = -1.0
     """Bits from which a person is asked."""
+    common_names: Mapping[str, float] = field(default_factory=dict)
+    """Given and family names that many people have, folded → the bits that the same one is worth, instead of its row's.
+    None are shipped: what is common depends on where the leads come from, so they come with learning."""
     by_level: dict[tuple[str, str], Weight] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
