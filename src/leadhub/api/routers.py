@@ -16,12 +16,14 @@ from leadhub.api import (
     signing_secrets,
     sources,
     submissions,
+    weights,
 )
 
 ROUTERS: list[APIRouter] = [
     leads.router,
     merges.router,
     reviews.router,
+    weights.router,
     submissions.router,
     events.router,
     deliveries.router,

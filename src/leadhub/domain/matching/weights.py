@@ -7,8 +7,9 @@ person.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import log2
+from typing import Any
 
 _LEAST_LEADS = 1 << 10
 
@@ -43,6 +44,21 @@ class Weights:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_level", {(row.compares, row.level): row for row in self.rows})
+
+    def document(self) -> dict[str, Any]:
+        """Return the table as JSON, the inverse of `read`; the version is not part of it."""
+        return {
+            "same_from": self.same_from,
+            "ask_from": self.ask_from,
+            "rows": [asdict(row) for row in self.rows],
+            "common_names": dict(self.common_names),
+        }
+
+
+def read(version: int, document: Mapping[str, Any]) -> Weights:
+    """Return the table that was written as JSON."""
+    rows = tuple(Weight(**row) for row in document["rows"])
+    return Weights(version, rows, document["same_from"], document["ask_from"], document["common_names"])
 
 
 SHIPPED = Weights(
