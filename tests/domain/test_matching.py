@@ -1,6 +1,8 @@
 import doctest
 import importlib
 import random
+from collections import Counter
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -10,15 +12,15 @@ from hypothesis import strategies as st
 from leadhub.domain.deduplication import Key, Known, Scale, decide
 from leadhub.domain.ids import LeadId
 from leadhub.domain.matching.block_keys import block_keys
-from leadhub.domain.matching.estimation import estimate
+from leadhub.domain.matching.estimation import Pattern, estimate, pattern_of
 from leadhub.domain.matching.names import Likeness, Name, compare_family, compare_given, compare_names
 from leadhub.domain.matching.profile import MOST_VALUES, profile_of, read
-from leadhub.domain.matching.sighting import Sighting, sighting_of
+from leadhub.domain.matching.sighting import Place, Sighting, sighting_of
 from leadhub.domain.matching.weights import SHIPPED
 from leadhub.domain.normalisation import normalise
 from leadhub.domain.register import Register
 
-_MODULES = ("block_keys", "evidence", "names", "profile", "sighting", "weights")
+_MODULES = ("block_keys", "estimation", "evidence", "names", "profile", "sighting", "weights")
 _WORDS = st.text(max_size=40)
 _FIELDS = st.fixed_dictionaries(
     {},
@@ -165,22 +167,57 @@ def test_one_submission_that_is_both_makes_one_lead_of_two_within_a_batch() -> N
 
 def test_learning_finds_the_bits_behind_invented_pairs() -> None:
     random_ = random.Random(7)
-    pairs = []
-    for _ in range(4000):
-        is_same = random_.random() < 0.3
-        pairs.append(
+
+    def shown(*, same: bool) -> Pattern:
+        return pattern_of(
             {
-                "first name": "exact" if random_.random() < (0.9 if is_same else 0.05) else "conflict",
-                "last name": "exact" if random_.random() < (0.95 if is_same else 0.1) else "conflict",
-                "phone": "shared" if random_.random() < (0.8 if is_same else 0.01) else "differs",
+                "first name": "exact" if random_.random() < (0.9 if same else 0.05) else "conflict",
+                "last name": "exact" if random_.random() < (0.95 if same else 0.1) else "conflict",
+                "phone": "shared" if random_.random() < (0.8 if same else 0.01) else "differs",
+                "company": "",
             }
         )
 
-    learnt, prior = estimate(pairs, SHIPPED, prior_bits=-2)
+    # Candidates share a block key: here, that makes one in three of them one person.
+    candidates = Counter(shown(same=random_.random() < 0.3) for _ in range(4000))
+    strangers = Counter(shown(same=False) for _ in range(20_000))
+
+    learnt = estimate(candidates, strangers, SHIPPED, version=2, bits_to_pick_one=3)
 
     bits = {(row.compares, row.level): row.bits for row in learnt.rows}
-    assert learnt.version == SHIPPED.version + 1
-    assert prior == pytest.approx(-1.2, abs=0.3)
-    assert bits["first name", "exact"] == pytest.approx(4.2, abs=0.6)
-    assert bits["phone", "shared"] == pytest.approx(6.3, abs=1.0)
+    assert learnt.version == 2
+    assert bits["first name", "exact"] == pytest.approx(4.2, abs=0.3)
+    assert bits["phone", "shared"] == pytest.approx(6.3, abs=0.3)
     assert bits["last name", "conflict"] == pytest.approx(-4.2, abs=0.8)
+    assert bits["company", "equal"] == SHIPPED.by_level["company", "equal"].bits
+    assert bits["e-mail", "equal"] == SHIPPED.by_level["e-mail", "equal"].bits
+
+
+def test_a_common_name_is_worth_less_and_the_explanation_says_so() -> None:
+    one, other = (sighting_of(normalise({"full_name": "Ada Smith", "email": email})) for email in ("a@b.de", "c@d.de"))
+    weights = replace(SHIPPED, common_names={"smith": 4.5})
+
+    match = decide(one, [Known(LeadId(UUID(int=1)), profile_of([other]))], Scale(weights)).match
+
+    assert match is not None
+    worth = {line.compares: (line.bits, line.meaning) for line in match.evidence.lines}
+    assert worth["last name"] == (4.5, "the same last name, a common one")
+    assert worth["first name"] == (8, "the same first name")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "level"),
+    [
+        (("balfour crescent", "12"), ("balfourcrescent", "12a"), ("near", "near")),
+        (("canning street", "12"), ("caning street", "21"), ("near", "near")),
+        (("allan street", "12"), ("maclagan street", "13"), ("differs", "differs")),
+        (("may street", "12"), ("mullan street", "112"), ("differs", "differs")),
+    ],
+)
+def test_streets_and_houses(one: tuple[str, str], other: tuple[str, str], level: tuple[str, str]) -> None:
+    known = Known(LeadId(UUID(int=1)), profile_of([Sighting(place=Place(*other))]))
+
+    match = decide(Sighting(place=Place(*one)), [known]).match
+
+    assert match is not None
+    assert (match.evidence.level["street"], match.evidence.level["house"]) == level

@@ -20,12 +20,14 @@ from leadhub.api import (
     source_health,
     sources,
     submissions,
+    weights,
 )
 
 ROUTERS: list[APIRouter] = [
     leads.router,
     merges.router,
     reviews.router,
+    weights.router,
     submissions.router,
     events.router,
     deliveries.router,

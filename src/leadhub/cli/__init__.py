@@ -30,6 +30,7 @@ _COMMANDS = (
     (_WATCH, "send", "send:send", "Post sample leads."),
     (_LEADS, "leads", "leads:app", "Read leads: who, how many points, why, where to; merge and part them."),
     (_LEADS, "reviews", "reviews:app", "Answer what matching was not sure of: one person, or two?"),
+    (_LEADS, "dedupe", "dedupe:app", "Find people that are there twice; the bits that decide who is one."),
     (_LEADS, "submissions", "submissions:app", "See and replay what could not be processed."),
     (_LEADS, "deliveries", "deliveries:app", "See what was sent to whom, and how it ended."),
     (_LEADS, "replays", "replays:app", "Deliver again what happened: preview, run, pause, cancel."),

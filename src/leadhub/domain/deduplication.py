@@ -38,6 +38,9 @@ MOST_KEYS_OF_A_KIND = 5
 """Nor one of more mailboxes or phones. Source: the default limits of Segment's identity resolution."""
 
 
+SAID_APART = "they were said to be different people"
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """What is the same for all comparisons of a batch."""
@@ -243,7 +246,7 @@ def why_apart(one: Known, other: Known) -> str | None:
     a, b = one.profile, other.profile
     mailboxes, phones = {*a.own_mailboxes, *b.own_mailboxes}, {*a.phones, *b.phones}
     reasons = (
-        (other.lead_id in one.apart_from or one.lead_id in other.apart_from, "they were said to be different people"),
+        (other.lead_id in one.apart_from or one.lead_id in other.apart_from, SAID_APART),
         (
             any(b.externals.get(kind, value) != value for kind, value in a.externals.items()),
             "a sender has two ids for them",

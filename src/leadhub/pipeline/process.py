@@ -9,7 +9,7 @@ that a bad one fails alone; after its last try it is parked with its reason, vis
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import FrameType
 
@@ -23,6 +23,7 @@ from leadhub.pipeline import qualify, reporting
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import Contention, NewId, recognise
 from leadhub.pipeline.saving import add_leads, merge
+from leadhub.pipeline.weighing import ActiveWeights
 from leadhub.store import changes, driver, events, pending
 from leadhub.store.driver import Connection
 from leadhub.store.outage import driver_error, is_contention, is_outage
@@ -46,6 +47,7 @@ class Processing:
     batch_rows: int = 32
     lease: timedelta = timedelta(seconds=30)
     most_attempts: int = 5
+    weights: ActiveWeights = field(default_factory=ActiveWeights)
 
 
 @dataclass(slots=True)
@@ -141,7 +143,8 @@ async def _transaction(
     if not waiting:
         return Outcome()
     now = work.clock()
-    batch = await recognise(connection, waiting, new_id=work.new_id)
+    weights = await work.weights.current(connection)
+    batch = await recognise(connection, waiting, weights=weights, new_id=work.new_id)
     touched = batch.touched()
     new = {lead.lead_id for lead in touched if lead.is_new}
     judgements = [qualify.judge(lead, playbook, now=now) for lead in touched]

@@ -58,7 +58,7 @@ async def _compare(work: Processing, playbook: CompiledPlaybook, newer: LeadId, 
         one, other = seen.leads.get(newer), seen.leads.get(older)
         if one is None or other is None or apart:
             return
-        scale = Scale(bits_to_pick_one=bits_to_pick_one(seen.base))
+        scale = Scale(await work.weights.current(connection), bits_to_pick_one(seen.base))
         mine, theirs = _known(newer, one), _known(older, other)
         decisions = {arrival.submission_id: decide(arrival.sighting, [theirs], scale) for arrival in arrivals}
         same = next((decision for decision in decisions.values() if decision.lead_id), None)

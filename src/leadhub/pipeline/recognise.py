@@ -23,7 +23,7 @@ from leadhub.domain.ids import LeadId, SourceId, SubmissionId
 from leadhub.domain.lead import LEAD_HANDLE, Arrived, Lead
 from leadhub.domain.matching import profile
 from leadhub.domain.matching.sighting import sighting_of
-from leadhub.domain.matching.weights import bits_to_pick_one
+from leadhub.domain.matching.weights import Weights, bits_to_pick_one
 from leadhub.domain.model import Fact, GoldenValue
 from leadhub.domain.normalisation import normalise
 from leadhub.domain.register import Placement, Register
@@ -100,7 +100,9 @@ class Recognised:
         return [lead for lead in self.leads.values() if lead.arrived]
 
 
-async def recognise(connection: Connection, waiting: Sequence[Waiting], *, new_id: NewId) -> Recognised:
+async def recognise(
+    connection: Connection, waiting: Sequence[Waiting], *, weights: Weights, new_id: NewId
+) -> Recognised:
     """Return the leads of a batch, their rows locked until the commit; nothing is written yet.
 
     Raises:
@@ -112,7 +114,7 @@ async def recognise(connection: Connection, waiting: Sequence[Waiting], *, new_i
     await store.lock_keys(connection, sorted({handle for arrival in arrivals for handle in arrival.handles}))
     for _ in range(_LOOKS):
         seen = await candidates.find(connection, [Sought(arrival.keys, arrival.blocks) for arrival in people])
-        register, placements = await _placed(connection, seen, people, new_id=new_id)
+        register, placements = await _placed(connection, seen, people, weights=weights, new_id=new_id)
         whose = await _whose(connection, behaviour, people, placements)
         leads = await _locked(connection, seen, placements, also=whose.values())
         if leads is not None:
@@ -155,20 +157,26 @@ def visitor_key(visitor_id: str, source_id: SourceId) -> Key:
 
 
 async def _placed(
-    connection: Connection, seen: candidates.Found, arrivals: Sequence[Arrived], *, new_id: NewId
+    connection: Connection, seen: candidates.Found, arrivals: Sequence[Arrived], *, weights: Weights, new_id: NewId
 ) -> tuple[Register, list[Placement]]:
     """Decide of each submission whose it is; what was said to be apart is asked only if something would join it."""
-    register, placements = _place_all(seen, arrivals, {}, new_id=new_id)
+    scale = Scale(weights, bits_to_pick_one(seen.base))
+    register, placements = _place_all(seen, arrivals, {}, scale, new_id=new_id)
     tied = [(placement.lead_id, *placement.absorbed) for placement in placements if placement.absorbed]
     stored = {lead_id for leads in tied for lead_id in leads} & seen.leads.keys()
     apart = await candidates.declared_apart(connection, sorted(stored)) if len(stored) > 1 else {}
-    return _place_all(seen, arrivals, apart, new_id=new_id) if apart else (register, placements)
+    return _place_all(seen, arrivals, apart, scale, new_id=new_id) if apart else (register, placements)
 
 
 def _place_all(
-    seen: candidates.Found, arrivals: Sequence[Arrived], apart: dict[LeadId, frozenset[LeadId]], *, new_id: NewId
+    seen: candidates.Found,
+    arrivals: Sequence[Arrived],
+    apart: dict[LeadId, frozenset[LeadId]],
+    scale: Scale,
+    *,
+    new_id: NewId,
 ) -> tuple[Register, list[Placement]]:
-    register = Register(Scale(bits_to_pick_one=bits_to_pick_one(seen.base)))
+    register = Register(scale)
     for lead_id, one in seen.leads.items():
         known = Known(lead_id, profile.read(one.profile), dict(one.keys), apart.get(lead_id, frozenset()))
         register.know(known, one.blocks)

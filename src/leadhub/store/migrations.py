@@ -1,4 +1,4 @@
-"""Bring a database to this version: revisions, partitions, the first playbook."""
+"""Bring a database to this version: revisions, partitions, the first playbook, the first weights."""
 
 import io
 from datetime import datetime
@@ -11,8 +11,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from leadhub.domain.matching.weights import SHIPPED
 from leadhub.domain.playbook_loading import shipped
-from leadhub.store import playbooks
+from leadhub.store import playbooks, weights
 from leadhub.store.partitions import ensure_partitions
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "migrations"
@@ -35,6 +36,7 @@ async def migrate(database_url: str, *, now: datetime) -> list[str]:
             await connection.run_sync(_upgrade)
             await ensure_partitions(connection, now)
             await playbooks.seed(connection, name=FIRST_PLAYBOOK, document=shipped(FIRST_PLAYBOOK), now=now)
+            await weights.seed(connection, SHIPPED.version, SHIPPED.document(), now=now)
     finally:
         await engine.dispose()
     return [revision for revision in _revisions() if revision not in before]

@@ -458,6 +458,49 @@ class WaitingActivity(Base):
     submission_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
 
 
+class WeightsVersion(Base):
+    """An immutable version of the table of bits that matching adds up: the active one, one that was, or a proposal."""
+
+    __tablename__ = "weights_version"
+    __table_args__ = (
+        Index("uq_weights_version_active", "state", unique=True, postgresql_where=text("state = 'active'")),
+        CheckConstraint("state IN ('draft', 'active', 'retired')", name="state"),
+    )
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    document: Mapped[dict[str, Any]]
+    """The shape of `domain.matching.weights`."""
+    state: Mapped[str]
+    author: Mapped[str]
+    note: Mapped[str]
+    created_at: Mapped[datetime]
+    activated_at: Mapped[datetime | None]
+    activated_by: Mapped[str | None]
+
+
+class DedupeScan(Base):
+    """A look over the whole base for leads that are one person, and how far it has come."""
+
+    __tablename__ = "dedupe_scan"
+    __table_args__ = (
+        Index("uq_dedupe_scan_open", text("(1)"), unique=True, postgresql_where=text("finished_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    after_id: Mapped[UUID]
+    """The newest lead looked at; the next slice begins behind it."""
+    leads: Mapped[int]
+    compared: Mapped[int]
+    merged: Mapped[int]
+    asked: Mapped[int]
+    shown: Mapped[dict[str, Any]]
+    """{"candidates": [[pattern, count], ...], "strangers": [...]}: what learning needs of the comparisons."""
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    learnt: Mapped[int | None]
+    """The version of the table of bits that came of it."""
+
+
 class Activity(Base):
     """One thing a lead did. The lead is its submission's."""
 

@@ -16,6 +16,8 @@ from leadhub.domain.matching.sighting import Sighting
 _LEAST_LOCAL = 5
 _PHONE_TAIL = 5
 """A wrong digit stands in the last five or before them; the other part is whole."""
+_STREET_HEAD = 7
+"""Letters of a street: what stands behind them is most often the word for a street, and where it is misspelt."""
 _CODES = str.maketrans("bfpvcgjkqsxzdtlmnr", "111122222222334556")
 
 
@@ -77,11 +79,14 @@ def _by_address(sighting: Sighting, first: str, last: str) -> Iterator[str]:
         if place.number:
             yield f"house {place.postcode} {place.number}"
     if place.street:
-        yield f"street {place.street} {place.number}"
+        street = letters(place.street)[:_STREET_HEAD]
+        yield from (f"street {street} {part}" for part in (place.number, place.postcode) if part)
+        yield from (f"street {street} {part[:2]}" for part in (sighting.name.first, sighting.name.last) if part)
     if place.city:
-        yield from (f"city {place.city} {part[:3]}" for part in (sighting.name.first, sighting.name.last) if part)
+        town = sound(place.city)
+        yield from (f"town {town} {part[:3]}" for part in (sighting.name.first, sighting.name.last) if part)
         if place.street:
-            yield f"street {place.city} {place.street[:10]}"
+            yield f"street {town} {letters(place.street)[:_STREET_HEAD]}"
 
 
 def sound(word: str) -> str:

@@ -1,82 +1,109 @@
 """Learn the bits of the table from pairs whose answer nobody knows.
 
-Expectation maximisation of the Fellegi-Sunter model: suppose which pairs are one person, count how often each level of
-agreement occurs among them and among the others, suppose anew from these counts, and so on until nothing changes. A
-level's bits are how many times more often it occurs among pairs of one person.
+A level's bits say how many times more often two submissions of one person show it than two strangers do. What
+strangers show is counted: two leads drawn at random are strangers, but for one pair in thousands. What one person shows
+is learnt by expectation maximisation from the pairs that share a block key: suppose with the present bits which of them
+are one person, count what these show, suppose anew with the bits that follow, and so on until nothing changes.
+
+Counting the strangers apart is what makes the result a table like any other. Learnt from the candidates alone, the bits
+would only say what tells one pair with a common block key from another (there, the same postcode is worth nothing), and
+no threshold would mean what it meant before. A level that hardly ever occurs keeps the bits that it had.
 
 Source: Fellegi and Sunter, A Theory for Record Linkage, 1969; Winkler, Using the EM Algorithm for Weight Computation
 in the Fellegi-Sunter Model, 2000.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import log2
 
-from leadhub.domain.matching.weights import Weight, Weights
+from leadhub.domain.matching.weights import Weights
 
 _ROUNDS = 100
-_SETTLED = 1e-6
-_PSEUDO_COUNT = 0.5
-"""Added to each count, so that a level which one side never shows does not decide alone."""
+_SETTLED = 0.01
+"""Bits; less than what is shown of them."""
+_ENOUGH = 10
+"""Pairs that must show a level, on either side, before its bits change."""
 
 Levels = Mapping[str, str]
 """What is compared → how it turned out: `matching.evidence.Evidence.level`."""
-_Pattern = tuple[tuple[str, str], ...]
+Part = tuple[str, str]
+Pattern = tuple[Part, ...]
 
 
-def estimate(pairs: Collection[Levels], start: Weights, *, prior_bits: float = 0.0) -> tuple[Weights, float]:
-    """Return a table of bits learnt from candidate pairs, as the next version, and the bits with which a pair starts.
+def pattern_of(levels: Levels) -> Pattern:
+    """Return what learning needs of a comparison, so that equal ones can be counted instead of kept."""
+    return tuple(sorted((name, str(level)) for name, level in levels.items() if level))
+
+
+def estimate(
+    candidates: Counter[Pattern], strangers: Counter[Pattern], start: Weights, *, version: int, bits_to_pick_one: float
+) -> Weights:
+    """Return a table with learnt bits.
 
     Args:
-        pairs: what comparing each candidate pair brought.
-        start: the table to begin with; rows whose level no pair shows are kept.
-        prior_bits: with how many bits a pair starts at first.
+        candidates: how often each pattern occurs among pairs that share a block key.
+        strangers: how often among pairs drawn at random.
+        start: the table to begin with.
+        version: the number of the new table.
+        bits_to_pick_one: see `weights`; the odds with which each candidate starts.
     """
-    patterns = Counter(tuple(sorted((name, str(level)) for name, level in pair.items() if level)) for pair in pairs)
-    bits = {(row.compares, row.level): row.bits for row in start.rows}
-    prior = prior_bits
+    chance = _Shown(strangers.items())
+    learnable = {part for part, row in start.by_level.items() if not row.picks_one and chance.totals.get(row.compares)}
+    bits = {part: row.bits + (bits_to_pick_one if row.picks_one else 0) for part, row in start.by_level.items()}
     for _ in range(_ROUNDS):
-        same = {pattern: _share(prior + sum(bits.get(part, 0.0) for part in pattern)) for pattern in patterns}
-        learnt = _bits(patterns, same)
-        one = sum(same[pattern] * count for pattern, count in patterns.items())
-        now = log2((one + _PSEUDO_COUNT) / (patterns.total() - one + _PSEUDO_COUNT))
-        change = max([abs(now - prior), *(abs(learnt[part] - bits.get(part, 0.0)) for part in learnt)])
-        bits, prior = bits | learnt, now
+        same = _Shown(
+            (pattern, count * _share(pattern, bits, bits_to_pick_one)) for pattern, count in candidates.items()
+        )
+        learnt = {
+            part: _bits(part, same, chance, before=start.by_level[part].bits)
+            for part in learnable
+            if same.pairs.get(part, 0.0) >= _ENOUGH
+        }
+        change = max((abs(found - bits[part]) for part, found in learnt.items()), default=0.0)
+        bits |= learnt
         if change < _SETTLED:
             break
-    rows = [_renewed(row, bits[row.compares, row.level]) for row in start.rows]
-    return replace(start, version=start.version + 1, rows=rows), prior
+    rows = (row if row.picks_one else replace(row, bits=round(bits[part], 1)) for part, row in start.by_level.items())
+    return replace(start, version=version, rows=tuple(rows))
 
 
-def _share(bits: float) -> float:
-    return 1 / (1 + 2 ** -max(min(bits, 60.0), -60.0))
+class _Shown:
+    """How many pairs show each level, and how many have that kind of thing to compare at all."""
+
+    def __init__(self, patterns: Iterable[tuple[Pattern, float]]) -> None:
+        self.pairs: dict[Part, float] = {}
+        self.totals: dict[str, float] = {}
+        for pattern, count in patterns:
+            for part in pattern:
+                self.pairs[part] = self.pairs.get(part, 0.0) + count
+                self.totals[part[0]] = self.totals.get(part[0], 0.0) + count
 
 
-def _bits(patterns: Mapping[_Pattern, int], same: Mapping[_Pattern, float]) -> dict[tuple[str, str], float]:
-    """Return for each level how many times more often pairs of one person show it than others, as bits."""
-    one: Counter[tuple[str, str]] = Counter()
-    other: Counter[tuple[str, str]] = Counter()
-    for pattern, count in patterns.items():
-        for part in pattern:
-            one[part] += same[pattern] * count  # type: ignore[assignment] # a Counter of weights
-            other[part] += (1 - same[pattern]) * count  # type: ignore[assignment]
-    totals = {name: (_sum(one, name), _sum(other, name)) for name, _ in one}
-    levels = Counter(name for name, _ in one)
-    return {
-        part: log2(
-            (one[part] + _PSEUDO_COUNT)
-            / (totals[part[0]][0] + _PSEUDO_COUNT * levels[part[0]])
-            * (totals[part[0]][1] + _PSEUDO_COUNT * levels[part[0]])
-            / (other[part] + _PSEUDO_COUNT)
-        )
-        for part in one
-    }
+def _bits(part: Part, same: _Shown, chance: _Shown, *, before: float) -> float:
+    """Return a level's bits; if too few strangers show it to say how seldom, no fewer than if just enough did."""
+    seen = chance.pairs.get(part, 0.0)
+    share = same.pairs[part] / same.totals[part[0]]
+    bits = log2(share / (max(seen, _ENOUGH) / chance.totals[part[0]]))
+    return bits if seen >= _ENOUGH else max(bits, before)
 
 
-def _sum(counts: Mapping[tuple[str, str], float], name: str) -> float:
-    return sum(count for (compares, _), count in counts.items() if compares == name)
+def common_names(holders: Mapping[str, int], leads: int, weights: Weights) -> dict[str, float]:
+    """Return the names that are worth less than the table says, since too many leads have them → their bits.
+
+    A name is kept only if many share it, so the table tells nothing of anybody.
+
+    >>> from leadhub.domain.matching.weights import SHIPPED
+    >>> common_names({"muller": 200, "quill": 20, "ada": 2}, 4000, SHIPPED)
+    {'muller': 4.3, 'quill': 7.6}
+    """
+    usual = max(row.bits for row in weights.rows if row.compares.endswith("name") and row.level == "exact")
+    worth = {name: round(log2(leads / held), 1) for name, held in holders.items() if held >= _ENOUGH}
+    return {name: bits for name, bits in worth.items() if bits < usual}
 
 
-def _renewed(row: Weight, bits: float) -> Weight:
-    return row if row.picks_one else replace(row, bits=round(bits, 1))
+def _share(pattern: Pattern, bits: Mapping[Part, float], bits_to_pick_one: float) -> float:
+    """Return how likely a candidate pair is one person."""
+    found = sum(bits.get(part, 0.0) for part in pattern) - bits_to_pick_one
+    return 1 / (1 + 2 ** -max(min(found, 60.0), -60.0))

@@ -5,7 +5,7 @@ not say is no line: not knowing is neither for nor against.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rapidfuzz.distance import OSA, JaroWinkler
@@ -17,7 +17,8 @@ from leadhub.domain.matching.weights import Weights
 
 _COMPANY_ALIKE = 0.92
 _LOCAL_ALIKE = 0.85
-_STREET_ALIKE = 0.88
+_LETTERS_A_SLIP = 5
+"""A street or town may have one letter wrong for so many."""
 _LEAST_LOCAL = 5
 """Shorter names in front of the @ are too common to say much."""
 _LEAST_DIGITS = 8
@@ -97,6 +98,8 @@ def compare(
         if (row := weights.by_level.get((compares, found))) is not None:
             bits = row.bits + bits_to_pick_one if row.picks_one else row.bits
             lines.append(Line(compares, found, bits, row.meaning))
+    if weights.common_names:
+        lines = [_weighed(line, sighting.name, name, weights.common_names) for line in lines]
     return Evidence(tuple(lines), -bits_to_pick_one, name, level, weights.version)
 
 
@@ -106,6 +109,15 @@ def best_name(name: Name, names: Collection[Name], weights: Weights) -> NameLike
         return compare_names(name, next(iter(names)))
     found = [compare_names(name, known) for known in names]
     return max(found, key=lambda one: _name_bits(one, weights), default=_NOTHING)
+
+
+def _weighed(line: Line, name: Name, likeness: NameLikeness, common: Mapping[str, float]) -> Line:
+    """Take from the same name what it is worth less if many people have it."""
+    if line.level != Likeness.EXACT:
+        return line
+    is_first = (line.compares == "first name") is not likeness.is_swapped
+    bits = common.get((name.first if is_first else name.last) or name.first, line.bits)
+    return replace(line, bits=bits, meaning=f"{line.meaning}, a common one") if bits < line.bits else line
 
 
 _NOTHING = NameLikeness(Likeness.UNKNOWN, Likeness.UNKNOWN)
@@ -242,7 +254,7 @@ def _bits(levels: Mapping[str, str], weights: Weights) -> float:
 def _compare_places(one: Place, other: Place) -> dict[str, str]:
     return {
         "street": _compare_words(one.street, other.street),
-        "house": _compare_codes(one.number, other.number),
+        "house": _compare_houses(one.number, other.number),
         "postcode": _compare_codes(one.postcode, other.postcode),
         "town": _compare_words(one.city, other.city),
     }
@@ -253,7 +265,10 @@ def _compare_words(one: str, other: str) -> str:
         return ""
     if one == other:
         return "equal"
-    return "near" if JaroWinkler.similarity(one, other) >= _STREET_ALIKE else "differs"
+    # Not by likeness as a whole: Allan Street and MacLagan Street have most of their letters in common.
+    a, b = letters(one), letters(other)
+    slips = min(len(a), len(b)) // _LETTERS_A_SLIP
+    return "near" if OSA.distance(a, b, score_cutoff=slips) <= slips else "differs"
 
 
 def _compare_codes(one: str, other: str) -> str:
@@ -262,3 +277,13 @@ def _compare_codes(one: str, other: str) -> str:
     if one == other:
         return "equal"
     return "near" if len(one) > 1 and OSA.distance(one, other, score_cutoff=1) <= 1 else "differs"
+
+
+def _compare_houses(one: str, other: str) -> str:
+    """Compare house numbers: 12 and 12a may be one house, 12 and 21 a slip, 12 and 13 are neighbours."""
+    if not one or not other:
+        return ""
+    if one == other:
+        return "equal"
+    is_near = _digits(one) == _digits(other) or sorted(one) == sorted(other)
+    return "near" if is_near else "differs"

@@ -6,9 +6,10 @@ plus the bits of how seldom two people share it: one address in a thousand (2 to
 person.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from math import log2
+from typing import Any
 
 _LEAST_LEADS = 1 << 10
 
@@ -36,10 +37,28 @@ class Weights:
     """Bits from which a lead is taken to be the same person, if a hard agreement stands behind it."""
     ask_from: float = -1.0
     """Bits from which a person is asked."""
+    common_names: Mapping[str, float] = field(default_factory=dict)
+    """Given and family names that many people have, folded → the bits that the same one is worth, instead of its row's.
+    None are shipped: what is common depends on where the leads come from, so they come with learning."""
     by_level: dict[tuple[str, str], Weight] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_level", {(row.compares, row.level): row for row in self.rows})
+
+    def document(self) -> dict[str, Any]:
+        """Return the table as JSON, the inverse of `read`; the version is not part of it."""
+        return {
+            "same_from": self.same_from,
+            "ask_from": self.ask_from,
+            "rows": [asdict(row) for row in self.rows],
+            "common_names": dict(self.common_names),
+        }
+
+
+def read(version: int, document: Mapping[str, Any]) -> Weights:
+    """Return the table that was written as JSON."""
+    rows = tuple(Weight(**row) for row in document["rows"])
+    return Weights(version, rows, document["same_from"], document["ask_from"], document["common_names"])
 
 
 SHIPPED = Weights(
