@@ -202,7 +202,11 @@ async def _ask(
         full.add(room[0])
         put += 1
         if not dry_run:
-            await reviews.ask(connection, [Question(room[0], pair.lead_id, judged.match)], now=work.clock())
+            await reviews.ask(
+                connection,
+                [Question(submission_id=room[0], lead_id=pair.lead_id, match=judged.match)],
+                now=work.clock(),
+            )
     return put
 
 
