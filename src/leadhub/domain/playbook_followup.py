@@ -1,19 +1,25 @@
 """Sections of the playbook about what comes later: the answers of sales, and nurture."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from leadhub.domain.playbook_conditions import AfterFeedback, AfterRoute
 from leadhub.domain.playbook_lists import distinct, first_match
-from leadhub.domain.playbook_part import Part
+from leadhub.domain.playbook_part import Part, complain
 from leadhub.domain.playbook_values import Duration, EventType, FieldName, Id, PlainValue, TrackName
 
 
 class Acceptance(Part):
-    """What a yes of sales sets."""
+    """What a yes of sales sets: `sales_decision`, which rules may ask for. All else is the lead's own to say."""
 
     sets: dict[FieldName, PlainValue] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _sets_the_decision(self) -> Self:
+        others = [name for name in self.sets if name != "sales_decision"]
+        complain("Acceptance", [(("sets", name), "a yes of sales sets 'sales_decision' only") for name in others])
+        return self
 
 
 class Rejection(Part):
@@ -23,6 +29,13 @@ class Rejection(Part):
     hold: Duration | None = None
     reopen_when: AfterFeedback | None = None
     do: Literal["disqualify", "merge_review"] | None = None
+    credit: StrictBool | None = None
+    """Whether the owner gets the next turn for it; if absent: when the lead was none (`do`)."""
+
+    @property
+    def gives_credit(self) -> bool:
+        """Whether the owner gets another lead instead."""
+        return self.do is not None if self.credit is None else self.credit
 
 
 class Rejections(Part):
@@ -30,12 +43,28 @@ class Rejections(Part):
 
     reasons: dict[Id, Rejection] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _are_reasons(self) -> Self:
+        taken = [name for name in self.reasons if name in {"won", "lost"}]
+        complain("Rejections", [(("reasons", name), f"'{name}' is no reason to give a lead back") for name in taken])
+        return self
+
+
+class Closing(Part):
+    """What follows when sales is done with a lead: it comes back when `reopen_when` holds, or does anything at all."""
+
+    track: TrackName | None = None
+    hold: Duration | None = None
+    reopen_when: AfterFeedback | None = None
+
 
 class Feedback(Part):
     """What the answers of sales change."""
 
     accept: Acceptance = Acceptance()
     reject: Rejections = Rejections()
+    won: Closing = Closing()
+    lost: Closing = Closing()
 
 
 class ConsentRequired(Part):

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from leadhub.domain.deduplication import Decision, Key, Known, Scale
 from leadhub.domain.ids import LeadId, SubmissionId
-from leadhub.domain.lead import Arrived, Lead
+from leadhub.domain.lead import Arrived, Held, Lead
 from leadhub.domain.matching import profile
 from leadhub.domain.matching.block_keys import block_keys
 from leadhub.domain.matching.sighting import sighting_of
@@ -269,5 +269,6 @@ def from_row(row: dict[str, Any], keys: dict[Key, bool]) -> Lead:
         golden=golden,
         keys=dict(keys),
         profile=profile.read(row["profile"]),
+        held=Held.read(row["held"]),
         **{name: row[name] for name in _AS_STORED},
     )
