@@ -90,7 +90,7 @@ def _create_response_clock() -> None:
         unique=False,
         postgresql_where=sa.text("next_at IS NOT NULL"),
     )
-    op.create_index("ix_response_clock_started", "response_clock", ["started_at"], unique=False)
+    op.create_index("ix_response_clock_lead", "response_clock", ["lead_id", "started_at"], unique=False)
 
 
 def _create_feedback() -> None:

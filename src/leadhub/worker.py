@@ -28,6 +28,7 @@ from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.fetch import Fetching, fetch_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
+from leadhub.pipeline.queueing import look_after_sales, recount_loads
 from leadhub.pipeline.recheck import recheck_due
 from leadhub.pipeline.rescore import rescore_due, rescore_published
 from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, webhook_sender
@@ -227,12 +228,20 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         while await recheck_due(work, await playbook.current(now=clock())):
             pass
 
+    async def sales(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        await look_after_sales(work, playbook)
+
+    async def recount(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        await recount_loads(work)
+
     return Worker(
         cron_jobs=[
             cron(partitions, hour={3}, minute={17}),
             cron(purge, minute={29}),
             cron(rescore, second=set(range(5, 60, 10))),
             cron(recheck, second=set(range(1, 60, 2))),
+            cron(sales, second=set(range(60))),
+            cron(recount, minute={41}),
         ],
         redis_settings=RedisSettings.from_dsn(resources.settings.redis_url),
         queue_name="leadhub:jobs",

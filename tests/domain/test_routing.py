@@ -12,7 +12,6 @@ from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_loading import load
 from leadhub.domain.routing import first_contact_due, promise_steps, time_taken
 
-
 # Response times.
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -63,10 +62,38 @@ def test_first_contact_is_due_in_open_hours(promise: str, now: str, due: str) ->
     assert found.tzinfo is UTC
 
 
-def test_a_breach_falls_due_at_its_share_of_the_open_time() -> None:
-    found = breaches_due(promising(), "hot", now=local("2025-12-22T16:55"))
+def test_steps_fall_due_at_their_share_of_the_open_time() -> None:
+    found = promise_steps(promising(), "hot", now=local("2025-12-22T16:55"))
 
-    assert found == (local("2025-12-22T17:00"), local("2025-12-23T09:05"))
+    assert [(step.at, step.share, step.do) for step in found] == [
+        (local("2025-12-22T16:59"), 80, "warn"),
+        (local("2025-12-22T17:00"), 100, "reassign"),
+        (local("2025-12-23T09:05"), 200, "escalate"),
+    ]
+
+
+def test_a_broken_promise_is_told_even_if_nothing_is_done() -> None:
+    found = promise_steps(promising(), "day", now=local("2025-12-22T09:00"))
+
+    assert [(step.share, step.do, step.notify) for step in found] == [
+        (80, "warn", ("owner",)),
+        (100, "notify", ("owner",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("promise", "since", "until", "taken"),
+    [
+        ("hot", "2025-12-22T10:00", "2025-12-22T10:03", timedelta(minutes=3)),
+        ("hot", "2025-12-22T16:58", "2025-12-23T09:03", timedelta(minutes=5)),
+        ("hot", "2025-12-22T20:00", "2025-12-23T08:00", timedelta(0)),
+        ("hot", "2025-12-22T10:00", "2025-12-22T09:00", timedelta(0)),  # a clock that went back
+        ("always", "2025-12-22T20:00", "2025-12-23T08:00", timedelta(hours=12)),
+        ("gone", "2025-12-22T20:00", "2025-12-23T08:00", timedelta(hours=12)),
+    ],
+)
+def test_time_taken_counts_open_hours(promise: str, since: str, until: str, taken: timedelta) -> None:
+    assert time_taken(promising(), promise, since=local(since), until=local(until)) == taken
 
 
 def test_unknown_promise() -> None:
@@ -135,3 +162,18 @@ def test_coming_later_is_never_due_earlier_and_time_adds_up(
     assert business_time.due(week, zone, (), now=due, after=more) == business_time.due(
         week, zone, (), now=now, after=after + more
     )
+
+
+@settings(deadline=None)
+@given(WEEKS, ZONES, HOLIDAYS, MOMENTS, AFTER)
+def test_as_much_open_time_passes_until_it_is_due_as_was_promised(
+    days: dict[str, tuple[int, int]], zone_name: str, holidays: set[date], now: datetime, after: timedelta
+) -> None:
+    week, zone = week_of(days), ZoneInfo(zone_name)
+
+    due = business_time.due(week, zone, holidays, now=now, after=after)
+
+    assert business_time.elapsed(week, zone, holidays, since=now, until=due) == after
+    assert business_time.elapsed(week, zone, holidays, since=due, until=now) == timedelta(0)
+    # It falls due while somebody is there, or at closing.
+    assert business_time.is_open(week, zone, holidays, now=due - timedelta(microseconds=1))

@@ -409,7 +409,6 @@ def test_what_brought_a_lead_to_sales_does_not_bring_it_back() -> None:
     assert reopens("lost", NOW - days(3)) == "did something new: demo_requested"
 
 
-
 # What holds for every lead.
 
 KINDS = (

@@ -7,12 +7,14 @@ from leadhub.api import (
     deliveries,
     endpoints,
     events,
+    feedback,
     keys,
     leads,
     merges,
     overview,
     playbooks,
     reviews,
+    routing,
     signing_secrets,
     sources,
     submissions,
@@ -20,6 +22,8 @@ from leadhub.api import (
 
 ROUTERS: list[APIRouter] = [
     leads.router,
+    feedback.router,
+    routing.router,
     merges.router,
     reviews.router,
     submissions.router,

@@ -11,11 +11,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from leadhub.channels.decoding import decode_json, media_type, refuse_charset
 from leadhub.channels.digging import dig, each, text
-from leadhub.channels.options import options_of, read_options
+from leadhub.channels.options import CommonOptions, options_of, read_options
+from leadhub.channels.pointers import invalid, pointer
 from leadhub.channels.protocol import (
     Capture,
     Connection,
@@ -27,7 +28,7 @@ from leadhub.channels.protocol import (
     ToldFeedback,
 )
 from leadhub.channels.signatures import Mac, Part, Written, standard_key
-from leadhub.domain.errors import FieldError, InvalidInput, UnsupportedMedia
+from leadhub.domain.errors import InvalidInput, UnsupportedMedia
 from leadhub.domain.feedback import Outcome, Said
 from leadhub.domain.normalisation.text import clean_line
 
@@ -41,10 +42,8 @@ _WHOM: tuple[Name, ...] = ("lead", "email", "phone")
 _SAID: tuple[Name, ...] = ("outcome", "reason", "value", "currency", "duplicate_of", "at")
 
 
-class FeedbackOptions(BaseModel):
+class FeedbackOptions(CommonOptions):
     """Options of a `feedback` source."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     each: Path | None = None
     """Dotted path of a list of words; null: the document is one word, or a list of them."""
@@ -128,7 +127,7 @@ class FeedbackChannel:
 
 
 def _read(word: Mapping[str, object], options: FeedbackOptions, message: str, index: int | None) -> ToldFeedback:
-    place = "#" if index is None else f"#/{index}"
+    place = () if index is None else (index,)
 
     def value(name: Name) -> object:
         return dig(word, *options.field_map.get(name, name).split("."))
@@ -141,30 +140,21 @@ def _read(word: Mapping[str, object], options: FeedbackOptions, message: str, in
     try:
         said = Said.model_validate_json(orjson.dumps(told))
     except ValidationError as error:
-        raise _refused(error, place) from None
+        raise invalid(error, prefix=place) from None
     stated = text(value("id"))
     key = stated or (message if index is None or not message else f"{message}#{index}")
     return ToldFeedback(dict(_whom(value, place)), said, key[:_MAX_KEY] or None)
 
 
-def _whom(value: Callable[[Name], object], place: str) -> Iterator[tuple[str, str]]:
+def _whom(value: Callable[[Name], object], place: tuple[int, ...]) -> Iterator[tuple[str, str]]:
     """Yield by what the lead is to be found: its id if it is named, else what is known of it."""
     known = {name: found for name in _WHOM if (found := clean_line(text(value(name)))[:_LONGEST])}
     if not known:
-        raise InvalidInput.at(f"{place}/lead", "name the lead by its id; or give its email, or phone")
+        raise InvalidInput.at(pointer(*place, "lead"), "name the lead by its id; or give its email, or phone")
     if "lead" not in known:
         yield from known.items()
         return
     try:
         yield "lead", str(UUID(known["lead"]))
     except ValueError:
-        raise InvalidInput.at(f"{place}/lead", "is not the id of a lead") from None
-
-
-def _refused(error: ValidationError, place: str) -> InvalidInput:
-    """Say what is wrong, without a value that was sent."""
-    found = [
-        FieldError("/".join((place, *map(str, one["loc"]))), one["msg"])
-        for one in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
-    return InvalidInput("This cannot be read.", found)
+        raise InvalidInput.at(pointer(*place, "lead"), "is not the id of a lead") from None

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from leadhub.domain.feedback import Said
 from leadhub.domain.ids import SourceId
 from leadhub.domain.submission import Content
 
@@ -91,6 +92,17 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldFeedback:
+    """One word of sales about a lead."""
+
+    named: Mapping[str, str]
+    """{"lead": id}, or {"email": …, "phone": …}."""
+    said: Said
+    dedupe_key: str | None = None
+    """A repeat of this key (within the connection) is the same word."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantined:
     """A delivery of a proven sender in which no lead could be read: kept, and acknowledged.
 
@@ -114,6 +126,8 @@ class Capture:
     notices: tuple[Notice, ...] = ()
     """Leads of which only the platform knows more."""
     quarantined: Quarantined | None = None
+    feedback: tuple[ToldFeedback, ...] = ()
+    """What sales says of leads that it got."""
 
 
 class SecretFrom(StrEnum):

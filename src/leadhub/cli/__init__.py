@@ -27,6 +27,7 @@ _COMMANDS = (
     (_WATCH, "listen", "listen:listen", "Receive webhooks on this machine, verify and print them."),
     (_WATCH, "send", "send:send", "Post sample leads."),
     (_LEADS, "leads", "leads:app", "Read leads: who, how many points, why, where to; merge and part them."),
+    (_LEADS, "routing", "routing:app", "See the sales floor: who is at work, who has how much, what waits."),
     (_LEADS, "reviews", "reviews:app", "Answer what matching was not sure of: one person, or two?"),
     (_LEADS, "submissions", "submissions:app", "See and replay what could not be processed."),
     (_LEADS, "deliveries", "deliveries:app", "See what was sent to whom, and how it ended."),

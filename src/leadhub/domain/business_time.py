@@ -93,6 +93,8 @@ def elapsed(
 ) -> timedelta:
     """Return how much open time lies between two instants; none if the second is not after the first."""
     spent = timedelta(0)
+    if until <= since:
+        return spent
     for begin, end in open_spans(week, zone, holidays, since=since):
         if begin >= until:
             return spent

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from leadhub.domain.feedback import Outcome
+from leadhub.domain.feedback import Acceptance, Outcome
 from leadhub.domain.model import FieldValue, Route, Stage, Temperature
 
 
@@ -142,9 +142,6 @@ class Framework(_Part):
     met: int
     unknown: list[str]
     next_question: str | None
-
-
-Acceptance = Literal["pending", "accepted", "rejected"]
 
 
 class Beaten(_Part):

@@ -1,7 +1,7 @@
 """What sales says of a lead, and what follows from each word."""
 
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -34,6 +34,22 @@ ENDS: Final = frozenset({Outcome.REJECTED, Outcome.WON, Outcome.LOST})
 """Sales has the lead no longer."""
 COUNTED: Final = {Outcome.UNSUBSCRIBED: "unsubscribed", Outcome.BOUNCED: "hard_bounce"}
 """Outcomes that are something the lead did, by the activity that rules and suppressions look for."""
+
+
+REJECTED: Final = "rejected_"
+"""A `sales_decision` that begins so was a no; the rest is the reason."""
+Acceptance = Literal["pending", "accepted", "rejected"]
+
+
+def acceptance(route: str | None, decision: str | None) -> Acceptance | None:
+    """Return whether sales has accepted a lead; None if it was never asked.
+
+    >>> acceptance("sales", None), acceptance("nurture", "rejected_not_ready"), acceptance("nurture", None)
+    ('pending', 'rejected', None)
+    """
+    if decision is None:
+        return "pending" if route == "sales" else None
+    return "rejected" if decision.startswith(REJECTED) else "accepted"
 
 
 def keeps_promise(outcome: Outcome, met_by: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from leadhub.domain.deduplication import Key
+from leadhub.domain.feedback import COUNTED, Outcome
 from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.domain.matching.block_keys import block_keys
 from leadhub.domain.matching.profile import Profile
@@ -227,14 +228,24 @@ class Lead:
         self.touched_facts = set(self.facts)
         self.new_blocks = anew.new_blocks
 
-    def note(self, kind: str, at: datetime) -> None:
-        """Count something that the lead did, as somebody else tells it: no submission of its own says so."""
-        self._count(Fact(kind, {}, 1, at, at))
+    def take_word(self, outcome: Outcome, *, at: datetime, told_by: UUID) -> None:
+        """Count what sales says that the lead did, though no submission of its own says so; most words are no such.
 
-    def withdraw(self, purpose: str, channel: str, *, at: datetime, told_by: UUID) -> None:
-        """Note that the lead withdrew a consent."""
-        answer = {"granted": False, "at": at.isoformat(), "submission_id": str(told_by)}
-        self.consents = _unite_consents(self.consents, {purpose: {channel: answer}})
+        Args:
+            outcome: what sales says.
+            at: when it happened.
+            told_by: the id of what sales said.
+        """
+        if outcome not in COUNTED:
+            return
+        active = self.last_activity_at
+        self._count(Fact(COUNTED[outcome], {}, 1, at, at))
+        if outcome is Outcome.BOUNCED:
+            # Nothing that the person did: it stays as idle as it was.
+            self.last_activity_at = active
+        else:
+            answer = {"granted": False, "at": at.isoformat(), "submission_id": str(told_by)}
+            self.consents = _unite_consents(self.consents, {"marketing": {"email": answer}})
 
     def share(self, key: Key) -> None:
         """Note that somebody else uses one of its keys, too."""

@@ -6,7 +6,6 @@
 The answer to a word is what it changed; the same word under the same key changes nothing and has the same answer.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +18,7 @@ import orjson
 from leadhub import telemetry
 from leadhub.domain import events, routing
 from leadhub.domain.errors import Conflict, IdempotencyConflict, InvalidInput, LeadHubError, NotFound
-from leadhub.domain.feedback import COUNTED, ENDS, TRIED, Outcome, Said, keeps_promise
+from leadhub.domain.feedback import ENDS, REJECTED, TRIED, Outcome, Said, acceptance, keeps_promise
 from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import Held, Lead
 from leadhub.domain.matching.weights import SHIPPED
@@ -30,9 +29,10 @@ from leadhub.domain.playbook_followup import Rejection
 from leadhub.domain.scoring import CompiledPlaybook
 from leadhub.pipeline import reporting
 from leadhub.pipeline.process import Processing
-from leadhub.pipeline.qualify import REJECTED, Judgement
+from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import Contention
 from leadhub.pipeline.rescore import judge_again
+from leadhub.pipeline.saying import Sender, new_feedback
 from leadhub.store import driver, feedback, followup, leads, merges, promises
 from leadhub.store.driver import Connection
 from leadhub.store.events import NewEvent
@@ -43,15 +43,6 @@ from leadhub.store.promises import Clock
 _log = telemetry.get_logger("feedback")
 
 _REPEATS: Final = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """Who says something, and under which key it is not said twice."""
-
-    name: str
-    """`key:` and an API key's id, or `command line`."""
-    key: str | None = None
 
 
 async def say(
@@ -89,25 +80,6 @@ async def _say(
         return known
     await _apply(connection, work, playbook, await feedback.get(connection, new.id))
     return await feedback.get(connection, new.id)
-
-
-def new_feedback(said: Said, named: dict[str, str], *, sender: Sender, feedback_id: UUID, now: datetime) -> NewFeedback:
-    """Return a word as it is kept; what happened in the future happened now."""
-    told = said.model_dump_json(exclude_none=True).encode() + orjson.dumps(named)
-    return NewFeedback(
-        id=feedback_id,
-        sender=sender.name,
-        dedupe_key=sender.key,
-        fingerprint=hashlib.sha256(told).digest(),
-        named=named,
-        outcome=said.outcome,
-        reason=said.reason,
-        value=said.value,
-        currency=said.currency,
-        duplicate_of=said.duplicate_of,
-        occurred_at=min(said.at or now, now),
-        received_at=now,
-    )
 
 
 async def apply_due(work: Processing, playbook: CompiledPlaybook) -> bool:
@@ -278,6 +250,7 @@ async def _ask(connection: Connection, answer: _Answer) -> None:
 def _change(lead: Lead, answer: _Answer) -> None:
     """Write what was said into the lead, before it is judged."""
     said, feedback_section = answer.said, answer.playbook.playbook.feedback
+    lead.take_word(answer.outcome, at=said.occurred_at, told_by=said.id)
     match answer.outcome:
         case Outcome.ACCEPTED:
             lead.sales_decision = str(feedback_section.accept.sets.get("sales_decision", Outcome.ACCEPTED))
@@ -292,14 +265,8 @@ def _change(lead: Lead, answer: _Answer) -> None:
             lead.held = _held(lead, answer, outcome, closing.hold, closing.track)
             answer.effects.append(f"the deal is {outcome}")
         case Outcome.UNSUBSCRIBED:
-            lead.note(COUNTED[Outcome.UNSUBSCRIBED], said.occurred_at)
-            lead.withdraw("marketing", "email", at=said.occurred_at, told_by=said.id)
             answer.effects.append("nobody writes to it any more")
         case Outcome.BOUNCED:
-            # Nothing that the person did: it stays as idle as it was.
-            active = lead.last_activity_at
-            lead.note(COUNTED[Outcome.BOUNCED], said.occurred_at)
-            lead.last_activity_at = active
             answer.effects.append("nobody writes to this address any more")
         case Outcome.ATTEMPTED | Outcome.CONTACTED | Outcome.MEETING | Outcome.OPPORTUNITY:
             pass
@@ -366,7 +333,7 @@ def _told(judgement: Judgement, answer: _Answer, work: Processing) -> NewEvent:
         "stage": known["stage"],
         "temperature": known["temperature"],
         "route": lead.route,
-        "acceptance": reporting.acceptance(lead.route, lead.sales_decision),
+        "acceptance": acceptance(lead.route, lead.sales_decision),
         "links": {"lead": f"{work.public_url}/v1/leads/{lead.lead_id}"},
     }
     return reporting.numbered(lead, events.LeadFeedback, data, new_id=work.new_id, now=answer.now)

@@ -11,6 +11,7 @@ from typing import Any
 
 from leadhub.domain import routing, scoring
 from leadhub.domain.context import earliest
+from leadhub.domain.feedback import REJECTED
 from leadhub.domain.lead import Lead
 from leadhub.domain.model import Evaluation, Route
 from leadhub.pipeline.handover import Floor, Handed, Move, open_floor
@@ -19,9 +20,6 @@ from leadhub.store import followup
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
 from leadhub.store.followup import Release
-
-REJECTED = "rejected_"
-"""A `sales_decision` that begins so was a no; the rest is the reason."""
 
 
 @dataclass(slots=True)

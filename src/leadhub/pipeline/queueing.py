@@ -14,8 +14,11 @@ from leadhub.domain.lead import Lead
 from leadhub.domain.model import Route
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.scoring import CompiledPlaybook
+from leadhub.pipeline.feedback import apply_due
 from leadhub.pipeline.handover import Move
+from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing
+from leadhub.pipeline.promises import keep_promises
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.rescore import judge_again
 from leadhub.store import driver, followup
@@ -24,6 +27,24 @@ from leadhub.store.driver import Connection
 _log = telemetry.get_logger("queueing")
 
 _BATCH = 100
+
+
+async def look_after_sales(work: Processing, active: ActivePlaybook) -> None:
+    """Do all that is due in sales: words of sales, promises that run out, leads of people who left, waiting leads."""
+    while await apply_due(work, await active.current(now=work.clock())):
+        pass
+    while await keep_promises(work, await active.current(now=work.clock())):
+        pass
+    await release_strangers(work, await active.newest(now=work.clock()))
+    await drain_queues(work, await active.current(now=work.clock()))
+
+
+async def recount_loads(work: Processing) -> None:
+    """Put counters right that an older version, or a hand in the database, left wrong."""
+    async with driver.transaction(work.engine) as connection:
+        wrong = await followup.recount(connection)
+    if wrong:
+        _log.warning("loads.recounted", owners=len(wrong))
 
 
 async def drain_queues(work: Processing, playbook: CompiledPlaybook) -> int:

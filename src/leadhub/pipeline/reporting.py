@@ -7,11 +7,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from leadhub.domain import events
+from leadhub.domain.feedback import acceptance
 from leadhub.domain.ids import EventId, LeadId, SubmissionId
 from leadhub.domain.lead import Lead
-from leadhub.domain.model import Route, Stage, Temperature
+from leadhub.domain.model import Stage, Temperature
 from leadhub.domain.unmerging import Parting
-from leadhub.pipeline.qualify import REJECTED, Judgement
+from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import MergeOf, NewId
 from leadhub.store.events import NewEvent
 
@@ -186,17 +187,6 @@ def _routed(judgement: Judgement, public_url: str) -> dict[str, Any]:
         "consents": _consents(lead),
         "links": {"lead": f"{public_url}/v1/leads/{lead.lead_id}"},
     }
-
-
-def acceptance(route: str | None, decision: str | None) -> str | None:
-    """Return whether sales has accepted a lead: pending, accepted or rejected; None if it was never asked.
-
-    >>> acceptance("sales", None), acceptance("nurture", "rejected_not_ready"), acceptance("nurture", None)
-    ('pending', 'rejected', None)
-    """
-    if decision is None:
-        return "pending" if route == Route.SALES else None
-    return "rejected" if decision.startswith(REJECTED) else "accepted"
 
 
 def _nurtured(judgement: Judgement) -> dict[str, Any]:

@@ -573,7 +573,7 @@ class ResponseClock(Base):
     __table_args__ = (
         Index("uq_response_clock_open", "lead_id", unique=True, postgresql_where=text("stopped_at IS NULL")),
         Index("ix_response_clock_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),
-        Index("ix_response_clock_started", "started_at"),
+        Index("ix_response_clock_lead", "lead_id", "started_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
