@@ -17,13 +17,13 @@ from leadhub.pipeline import floor
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.store.reading import routing as store
 
-router = admin_router("routing")
+router = admin_router("leads")
 
 _TEAM: Final = {
     "team": "emea",
     "strategy": "round_robin",
-    "waiting": 0,
-    "waiting_since": None,
+    "waiting": 2,
+    "waiting_since": "2026-01-15T09:30:00Z",
     "members": [
         {
             "user": "dora",

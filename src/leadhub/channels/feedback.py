@@ -62,11 +62,14 @@ class FeedbackChannel:
     needs_scope: None = None
     guide = Guide(
         "Feedback of a CRM",
-        SecretFrom.LEADHUB,
+        SecretFrom.PLATFORM,
         (
             "Let the CRM POST to {url} when a lead is accepted, rejected, contacted, won or lost",
             'Its JSON: {"lead": "<lead_id of the routed event>", "outcome": "rejected", "reason": "not_ready"}',
-            "Sign as Standard Webhooks do (webhook-id, webhook-timestamp, webhook-signature) with the secret {secret}",
+            (
+                "Let it sign as Standard Webhooks do (webhook-id, webhook-timestamp, webhook-signature), and tell the "
+                "source its secret (whsec_…): `leadhub sources secret KEY`"
+            ),
         ),
     )
     _proof = Mac(

@@ -51,7 +51,7 @@ class Rejections(Part):
 
 
 class Closing(Part):
-    """What follows when sales is done with a lead: it comes back when `reopen_when` holds, or does anything at all."""
+    """What follows when sales is done with a lead; with neither time nor condition, its next activity counts again."""
 
     track: TrackName | None = None
     hold: Duration | None = None

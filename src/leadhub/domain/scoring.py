@@ -90,19 +90,13 @@ class CompiledPlaybook:
         self._stage_names = tuple(entry.stage for entry in playbook.stages)
         self._routes = routing.compile_routes(playbook, scope)
         self._tracks = nurture.compile_tracks(playbook, scope)
+        ends = {**playbook.feedback.reject.reasons, "won": playbook.feedback.won, "lost": playbook.feedback.lost}
         self._reopen = {
-            code: compile_condition(rejection.reopen_when, scope)
-            for code, rejection in playbook.feedback.reject.reasons.items()
-            if rejection.reopen_when is not None
+            reason: compile_condition(end.reopen_when, scope)
+            for reason, end in ends.items()
+            if end.reopen_when is not None
         }
-        self._reopen |= {
-            name: compile_condition(closing.reopen_when, scope)
-            for name, closing in (("won", playbook.feedback.won), ("lost", playbook.feedback.lost))
-            if closing.reopen_when is not None
-        }
-        self._waits_out = {
-            code for code, rejection in playbook.feedback.reject.reasons.items() if rejection.hold is not None
-        }
+        self._waits_out = {reason for reason, end in ends.items() if end.hold is not None}
         """Reasons for which only time brings a lead back; without a time, whatever the person does next does."""
         self.shifts = Shifts(playbook)
         self._changes = self._all_changes()
