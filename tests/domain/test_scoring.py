@@ -405,8 +405,8 @@ def test_what_brought_a_lead_to_sales_does_not_bring_it_back() -> None:
 
     assert reopens("not_ready", NOW - days(1)) is None
     assert reopens("not_ready", NOW - days(3)) == "hand_raise: 1 demo_requested in 14d, last 2025-03-08"
-    assert reopens("lost", NOW - days(1)) is None
-    assert reopens("lost", NOW - days(3)) == "did something new: demo_requested"
+    assert reopens("won", NOW - days(1)) is None
+    assert reopens("won", NOW - days(3)) == "did something new: demo_requested"
 
 
 # What holds for every lead.

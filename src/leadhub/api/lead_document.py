@@ -108,7 +108,7 @@ class AssignmentOut(BaseModel):
 
     team: str
     owner: str | None = Field(description="Null while it waits in a queue.")
-    queue: str | None = Field(description="Where it waits.")
+    queue: str | None = Field(default=None, description="Where it waits.")
     rule: str
     because: str
     beat: list[BeatenOut] = Field(description="Who it could have been, and why not.")
@@ -124,11 +124,15 @@ class PromiseOut(BaseModel):
     sla: str
     started_at: datetime
     due_at: datetime
-    breached_at: datetime | None
-    next_at: datetime | None = Field(description="When something happens next unless somebody reaches the lead.")
-    stopped_at: datetime | None
-    stop_reason: str | None = Field(description="The outcome that met it; `left sales` or `merged` if it is void.")
-    open_seconds: int | None = Field(description="Time until it was met, in open hours.")
+    breached_at: datetime | None = None
+    next_at: datetime | None = Field(
+        default=None, description="When something happens next unless somebody reaches the lead."
+    )
+    stopped_at: datetime | None = None
+    stop_reason: str | None = Field(
+        default=None, description="The outcome that met it; `left sales` or `merged` if it is void."
+    )
+    open_seconds: int | None = Field(default=None, description="Time until it was met, in open hours.")
 
 
 class HeldOut(BaseModel):
@@ -136,8 +140,8 @@ class HeldOut(BaseModel):
 
     reason: str = Field(description="Of the rejection; or `won`, `lost`.")
     at: datetime
-    until: datetime | None = Field(description="Null: only what the person does ends it.")
-    track: str | None
+    until: datetime | None = Field(default=None, description="Null: only what the person does ends it.")
+    track: str | None = None
 
 
 class EnrolmentOut(BaseModel):
