@@ -26,8 +26,8 @@ def with_open(**open_leads: int) -> dict[str, Load]:
     return {user: Load(number) for user, number in open_leads.items()}
 
 
-def choose(team: Team, *, cursor: int = 0, now: datetime = NOW, **open_leads: int) -> OwnerChoice:
-    return choose_owner(team, cursor=cursor, loads=with_open(**open_leads), now=now)
+def choose(team: Team, *, cursor: int = 0, **open_leads: int) -> OwnerChoice:
+    return choose_owner(team, cursor=cursor, loads=with_open(**open_leads), now=NOW)
 
 
 def deal(team: Team, number: int, *, cursor: int = 0, loads: dict[str, Load] | None = None) -> list[str | None]:
@@ -114,7 +114,7 @@ def test_weighted_turns_are_spread_evenly() -> None:
 
 
 def test_weighted_turns_leave_out_who_is_away() -> None:
-    uncapped = {"ann": {"weight": 2}, "bob": {}, "cid": {"active": False}}
+    uncapped: dict[str, Any] = {"ann": {"weight": 2}, "bob": {}, "cid": {"active": False}}
 
     assert deal(a_team("weighted_round_robin", **uncapped), 6) == ["ann", "bob", "ann", "ann", "bob", "ann"]
 

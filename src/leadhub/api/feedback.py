@@ -1,6 +1,6 @@
 """Feedback: what sales says of leads, and what it changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -25,7 +25,7 @@ from leadhub.store import feedback as store
 
 router = admin_router("leads")
 
-_EXAMPLE: Final = {
+_EXAMPLE: Final[Mapping[str, Any]] = {
     "id": "019bc0fd-89c2-7000-8000-00000000000d",
     "lead_id": "019bc0fd-89c0-7000-8000-00000000000a",
     "sender": "key:019b9cf1-2a3f-7000-8000-00000000000e",

@@ -1,6 +1,6 @@
 """Routing: who is at work, who has how much to do, and which leads wait."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -19,7 +19,7 @@ from leadhub.store.reading import routing as store
 
 router = admin_router("leads")
 
-_TEAM: Final = {
+_TEAM: Final[Mapping[str, Any]] = {
     "team": "emea",
     "strategy": "round_robin",
     "waiting": 2,
@@ -37,7 +37,7 @@ _TEAM: Final = {
         }
     ],
 }
-_QUEUED: Final = {
+_QUEUED: Final[Mapping[str, Any]] = {
     "lead_id": "019bc0fd-89c0-7000-8000-00000000000a",
     "queue": "sales-triage",
     "team": "emea",

@@ -212,8 +212,8 @@ def feedback(
         key: A word of your own; the same again under it changes nothing.
     """
     lead_id = LeadId(an_id(id_, "leads"))
-    told = {"outcome": outcome, "reason": reason, "value": value, "currency": currency}
-    told |= {"duplicate_of": an_id(duplicate_of, "leads") if duplicate_of else None}
+    other = an_id(duplicate_of, "leads") if duplicate_of else None
+    told = {"outcome": outcome, "reason": reason, "value": value, "currency": currency, "duplicate_of": other}
     try:
         said = Said.model_validate(told)
     except ValidationError as error:

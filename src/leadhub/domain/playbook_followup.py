@@ -1,5 +1,6 @@
 """Sections of the playbook about what comes later: the answers of sales, and nurture."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
@@ -65,6 +66,11 @@ class Feedback(Part):
     reject: Rejections = Rejections()
     won: Closing = Closing()
     lost: Closing = Closing()
+
+    @property
+    def ends(self) -> Mapping[str, Rejection | Closing]:
+        """What follows from each way in which sales is done with a lead: a reason, `won` or `lost`."""
+        return {**self.reject.reasons, "won": self.won, "lost": self.lost}
 
 
 class ConsentRequired(Part):

@@ -90,7 +90,7 @@ class CompiledPlaybook:
         self._stage_names = tuple(entry.stage for entry in playbook.stages)
         self._routes = routing.compile_routes(playbook, scope)
         self._tracks = nurture.compile_tracks(playbook, scope)
-        ends = {**playbook.feedback.reject.reasons, "won": playbook.feedback.won, "lost": playbook.feedback.lost}
+        ends = playbook.feedback.ends
         self._reopen = {
             reason: compile_condition(end.reopen_when, scope)
             for reason, end in ends.items()
