@@ -7,6 +7,7 @@ keeps the schedule only. When Redis goes away, arq ends; it is started again bes
 import asyncio
 import random
 import signal
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -209,6 +210,18 @@ async def _at_start(engine: AsyncEngine) -> None:
             raise
 
 
+def _sales_rounds(work: Processing, playbook: ActivePlaybook) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Return the job that looks after sales; a round that takes longer than a second is not joined by the next."""
+    under_way = asyncio.Lock()
+
+    async def sales(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
+        if not under_way.locked():
+            async with under_way:
+                await look_after_sales(work, playbook)
+
+    return sales
+
+
 def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook) -> Worker:
     async def partitions(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
         await housekeeping.make_partitions(resources.engine, now=clock())
@@ -228,9 +241,6 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         while await recheck_due(work, await playbook.current(now=clock())):
             pass
 
-    async def sales(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-        await look_after_sales(work, playbook)
-
     async def recount(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
         await recount_loads(work)
 
@@ -240,7 +250,7 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
             cron(purge, minute={29}),
             cron(rescore, second=set(range(5, 60, 10))),
             cron(recheck, second=set(range(1, 60, 2))),
-            cron(sales, second=set(range(60))),
+            cron(_sales_rounds(work, playbook), name="sales", second=set(range(60))),
             cron(recount, minute={41}),
         ],
         redis_settings=RedisSettings.from_dsn(resources.settings.redis_url),

@@ -112,6 +112,20 @@ async def test_without_anybody_else_the_lead_stays_and_that_is_told(resources: R
     assert len(await sales.rows("SELECT * FROM assignment")) == 1
 
 
+async def test_a_lead_that_cannot_be_read_holds_up_nobody_else(resources: Resources) -> None:
+    sales = Sales(resources, a_floor("ann", "bob", promise={"breach": BREACH[:1]}))
+    await sales.asked("eva", "fay")
+    broken = (await sales.lead("eva"))["id"]
+    await sales.run("""UPDATE lead SET golden = golden || '{"city": 7}' WHERE id = :id""", id=broken)
+
+    sales.later(minutes=5)
+    await sales.look_after()
+
+    assert await sales.owners("fay") == ["ann"]
+    [put_off] = await sales.rows("SELECT next_at FROM response_clock WHERE lead_id = :id", id=broken)
+    assert put_off["next_at"] == sales.now + timedelta(minutes=5)
+
+
 async def test_a_lead_that_sales_loses_has_no_promise_any_more(resources: Resources) -> None:
     sales = Sales(resources, a_floor("ann"))
     await sales.asked("eva")

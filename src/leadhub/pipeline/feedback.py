@@ -28,7 +28,7 @@ from leadhub.domain.normalisation.refusal import Refused
 from leadhub.domain.playbook_followup import Rejection
 from leadhub.domain.scoring import CompiledPlaybook
 from leadhub.pipeline import reporting
-from leadhub.pipeline.process import Processing
+from leadhub.pipeline.process import Processing, describe
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import Contention
 from leadhub.pipeline.rescore import judge_again
@@ -37,7 +37,7 @@ from leadhub.store import driver, feedback, followup, leads, merges, promises
 from leadhub.store.driver import Connection
 from leadhub.store.events import NewEvent
 from leadhub.store.feedback import NewFeedback, StoredFeedback
-from leadhub.store.outage import is_contention
+from leadhub.store.outage import is_contention, is_outage
 from leadhub.store.promises import Clock
 
 _log = telemetry.get_logger("feedback")
@@ -97,7 +97,9 @@ async def apply_due(work: Processing, playbook: CompiledPlaybook) -> bool:
             try:
                 async with connection.transaction():
                     await _apply(connection, work, playbook, waiting)
-            except LeadHubError as error:
+            except Exception as error:
+                if is_outage(error) or is_contention(error) or isinstance(error, Contention):
+                    raise
                 await _fail(connection, waiting, error, now=now)
     except (asyncpg.PostgresError, Contention) as error:
         if not (isinstance(error, Contention) or is_contention(error)):
@@ -105,10 +107,11 @@ async def apply_due(work: Processing, playbook: CompiledPlaybook) -> bool:
     return True
 
 
-async def _fail(connection: Connection, waiting: StoredFeedback, error: LeadHubError, *, now: datetime) -> None:
+async def _fail(connection: Connection, waiting: StoredFeedback, error: Exception, *, now: datetime) -> None:
+    why = str(error) if isinstance(error, LeadHubError) else describe(error)
     is_last = not isinstance(error, NotFound) or waiting.attempts >= len(feedback.RETRIES)
     at = now if is_last else now + feedback.RETRIES[waiting.attempts]
-    await feedback.note_failed(connection, waiting.id, error=str(error), at=at, is_last=is_last)
+    await feedback.note_failed(connection, waiting.id, error=why, at=at, is_last=is_last)
     _log.warning("feedback.waits", feedback_id=str(waiting.id), error_class=type(error).__name__, failed=is_last)
 
 

@@ -5,37 +5,63 @@ dies repeats nothing, one that was away catches up, and a clock that goes back d
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from leadhub import telemetry
 from leadhub.domain import events
+from leadhub.domain.ids import LeadId
 from leadhub.domain.scoring import CompiledPlaybook
 from leadhub.pipeline import reporting
 from leadhub.pipeline.handover import Move
-from leadhub.pipeline.process import Processing
+from leadhub.pipeline.process import Processing, describe
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.rescore import judge_again
 from leadhub.store import driver, followup, promises
 from leadhub.store.events import NewEvent
+from leadhub.store.outage import is_outage
 from leadhub.store.promises import Advanced, Clock
 
 _log = telemetry.get_logger("promises")
 
 _BATCH = 100
+_PUT_OFF = timedelta(minutes=5)
 _WHOLE = 100
 _MANAGER = "manager"
 _OWNER = "owner"
 
 
 async def keep_promises(work: Processing, playbook: CompiledPlaybook) -> int:
-    """Do one step of each promise of a batch for which one is due; return how many, 0 when none is due."""
+    """Do one step of each promise of a batch for which one is due; return how many, 0 when none is due.
+
+    A batch that fails is repeated one lead at a time; a lead that fails alone is put off and holds up nobody else.
+    """
+    try:
+        return await _keep(work, playbook, rows=_BATCH)
+    except Exception as error:
+        if is_outage(error):
+            raise
+    async with driver.connect(work.engine) as connection:
+        due = await promises.due_leads(connection, now=work.clock(), rows=_BATCH)
+    for lead_id in due:
+        try:
+            await _keep(work, playbook, rows=1, lead_id=lead_id)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            _log.error("promise.failed", lead_id=str(lead_id), error_class=describe(error))
+            async with driver.transaction(work.engine) as connection:
+                await promises.put_off(connection, lead_id, until=work.clock() + _PUT_OFF)
+    return len(due)
+
+
+async def _keep(work: Processing, playbook: CompiledPlaybook, *, rows: int, lead_id: LeadId | None = None) -> int:
     now = work.clock()
     async with driver.transaction(work.engine) as connection:
-        rows = await promises.load_due(connection, now=now, rows=_BATCH)
-        if not rows:
+        due = await promises.load_due(connection, now=now, rows=rows, lead_id=lead_id)
+        if not due:
             return 0
-        ids = [row["id"] for row in rows]
+        ids = [row["id"] for row in due]
         running = await promises.open_clocks(connection, ids)
         # Another worker may have done a step between our look and our lock.
         clocks = {lead_id: clock for lead_id, clock in running.items() if _is_due(clock, now)}
@@ -58,10 +84,10 @@ async def keep_promises(work: Processing, playbook: CompiledPlaybook) -> int:
             if clock is not None and judgement.lead.lead_id in assignments and not judgement.left_sales:
                 yield _told(judgement, clock, steps[clock.lead_id], playbook, work, now=now)
 
-        await judge_again(connection, rows, work, playbook, change=change, tell=tell)
+        await judge_again(connection, due, work, playbook, change=change, tell=tell)
     breached = sum(clocks[lead_id].steps[step]["share"] >= _WHOLE for lead_id, step in steps.items())
-    _log.info("promises.due", leads=len(rows), breached=breached)
-    return len(rows)
+    _log.info("promises.due", leads=len(due), breached=breached)
+    return len(due)
 
 
 def _is_due(clock: Clock, now: datetime) -> bool:

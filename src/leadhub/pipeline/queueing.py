@@ -17,12 +17,13 @@ from leadhub.domain.scoring import CompiledPlaybook
 from leadhub.pipeline.feedback import apply_due
 from leadhub.pipeline.handover import Move
 from leadhub.pipeline.playbook import ActivePlaybook
-from leadhub.pipeline.process import Processing
+from leadhub.pipeline.process import Processing, describe
 from leadhub.pipeline.promises import keep_promises
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.rescore import judge_again
 from leadhub.store import driver, followup
 from leadhub.store.driver import Connection
+from leadhub.store.outage import is_outage
 
 _log = telemetry.get_logger("queueing")
 
@@ -30,13 +31,33 @@ _BATCH = 100
 
 
 async def look_after_sales(work: Processing, active: ActivePlaybook) -> None:
-    """Do all that is due in sales: words of sales, promises that run out, leads of people who left, waiting leads."""
-    while await apply_due(work, await active.current(now=work.clock())):
-        pass
-    while await keep_promises(work, await active.current(now=work.clock())):
-        pass
-    await release_strangers(work, await active.newest(now=work.clock()))
-    await drain_queues(work, await active.current(now=work.clock()))
+    """Do all that is due in sales: words of sales, promises that run out, leads of people who left, waiting leads.
+
+    Each of them happens even if another one cannot.
+    """
+    newest = await active.newest(now=work.clock())
+
+    async def words() -> None:
+        while await apply_due(work, newest):
+            pass
+
+    async def promised() -> None:
+        while await keep_promises(work, newest):
+            pass
+
+    async def strangers() -> None:
+        await release_strangers(work, newest)
+
+    async def waiting() -> None:
+        await drain_queues(work, newest)
+
+    for part in (words, promised, strangers, waiting):
+        try:
+            await part()
+        except Exception as error:
+            if is_outage(error):
+                raise
+            _log.error("sales.fault", part=part.__name__, error_class=describe(error))
 
 
 async def recount_loads(work: Processing) -> None:

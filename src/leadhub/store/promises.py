@@ -28,9 +28,11 @@ class Clock:
 # Leads first, as everybody locks them, then their clocks, which nobody locks without the lead.
 _DUE = """
 SELECT l.* FROM response_clock AS c JOIN lead AS l ON l.id = c.lead_id
- WHERE c.next_at <= $1 AND l.merged_into IS NULL
+ WHERE c.next_at <= $1 AND ($3::uuid IS NULL OR c.lead_id = $3) AND l.merged_into IS NULL
  ORDER BY c.next_at, c.id LIMIT $2 FOR UPDATE OF l SKIP LOCKED
 """
+_DUE_LEADS = "SELECT lead_id FROM response_clock WHERE next_at <= $1 ORDER BY next_at, id LIMIT $2"
+_PUT_OFF = "UPDATE response_clock SET next_at = $2 WHERE lead_id = $1 AND next_at IS NOT NULL"
 _CLOCKS = """
 SELECT id, lead_id, sla, met_by, started_at, due_at, steps, step, breached_at FROM response_clock
  WHERE lead_id = ANY ($1::uuid[]) AND stopped_at IS NULL
@@ -38,9 +40,21 @@ SELECT id, lead_id, sla, met_by, started_at, due_at, steps, step, breached_at FR
 _HAD = "SELECT DISTINCT lead_id, owner FROM assignment WHERE lead_id = ANY ($1::uuid[]) AND owner IS NOT NULL"
 
 
-async def load_due(connection: Connection, *, now: datetime, rows: int) -> list[dict[str, Any]]:
-    """Return the leads for which a step is due, locked; what another worker holds is left to it."""
-    return [dict(row) for row in await connection.fetch(_DUE, now, rows)]
+async def load_due(
+    connection: Connection, *, now: datetime, rows: int, lead_id: LeadId | None = None
+) -> list[dict[str, Any]]:
+    """Return the leads (or this one) for which a step is due, locked; what another worker holds is left to it."""
+    return [dict(row) for row in await connection.fetch(_DUE, now, rows, lead_id)]
+
+
+async def due_leads(connection: Connection, *, now: datetime, rows: int) -> list[LeadId]:
+    """Return the leads for which a step is due, not locked."""
+    return [row["lead_id"] for row in await connection.fetch(_DUE_LEADS, now, rows)]
+
+
+async def put_off(connection: Connection, lead_id: LeadId, *, until: datetime) -> None:
+    """Let the next step of a lead's promise wait."""
+    await connection.execute(_PUT_OFF, lead_id, until)
 
 
 async def open_clocks(connection: Connection, ids: Collection[LeadId]) -> dict[LeadId, Clock]:
