@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-SHORT = ("scoring", "normalisation", "channels", "accept", "processing", "delivery", "speed_to_lead")
+SHORT = ("scoring", "normalisation", "channels", "accept", "processing", "routing", "delivery", "speed_to_lead")
 LONG = ("growth", "candidates", "overload", "dedupe", "simulation")
 RESULTS = Path(__file__).parent / "results"
 

@@ -6,7 +6,7 @@ No job needs its predecessor to have run: each looks for what is due by now, so 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from leadhub.pipeline import housekeeping, nurture
 from leadhub.pipeline.erasing import erase_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing
+from leadhub.pipeline.queueing import look_after_sales, recount_loads
 from leadhub.pipeline.recheck import recheck_due
 from leadhub.pipeline.rescore import rescore_due, rescore_published
 from leadhub.pipeline.retention import retain
@@ -38,6 +39,8 @@ class Jobs:
     resources: Resources
     work: Processing
     playbook: ActivePlaybook
+    under_way: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by a round of sales."""
 
     async def partitions(self) -> None:
         """Make the partitions of the next months."""
@@ -71,6 +74,16 @@ class Jobs:
         """Carry out orders of deletion."""
         while await erase_due(self.work, await self.playbook.current(now=clock())):
             pass
+
+    async def sales(self) -> None:
+        """Hand out what waits in queues, keep promises, apply what sales said."""
+        if not self.under_way.locked():  # a round that takes longer than a second is not joined by the next
+            async with self.under_way:
+                await look_after_sales(self.work, self.playbook)
+
+    async def recount(self) -> None:
+        """Put counters of open leads right."""
+        await recount_loads(self.work)
 
     async def nurture_steps(self) -> None:
         """Make steps of nurture tracks that are due."""
@@ -111,6 +124,8 @@ def _arq_worker(jobs: Jobs) -> Worker:
             _cron(jobs.rescore, second=set(range(5, 60, 10))),
             _cron(jobs.nurture_steps, second=set(range(3, 60, 5))),
             _cron(jobs.erase, second=set(range(4, 60, 10))),
+            _cron(jobs.sales, second=set(range(60))),
+            _cron(jobs.recount, minute={47}),
             _cron(jobs.recheck, second=set(range(1, 60, 2))),
         ],
         redis_settings=RedisSettings.from_dsn(jobs.resources.settings.redis_url),

@@ -1,5 +1,7 @@
 """A platform's webhook over HTTP, down to the rows."""
 
+import base64
+import hmac
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -166,3 +168,27 @@ async def test_a_forgery_is_not_kept(gateway: Gateway, client: httpx2.AsyncClien
     async with gateway.resources.engine.connect() as connection:
         query = text("SELECT count(*) FROM quarantine q JOIN source s ON s.id = q.source_id WHERE s.key = :key")
         assert (await connection.execute(query, {"key": path.rpartition("/")[2]})).scalar_one() == 0
+
+
+async def test_a_crm_says_what_became_of_its_leads(gateway: Gateway, client: httpx2.AsyncClient) -> None:
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+    path = await a_source(gateway, "feedback", secret)
+    body = json.dumps({"email": "ada@example.org", "outcome": "contacted"}).encode()
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    stamp = str(int(clock().timestamp()))
+    digest = hmac.digest(key, f"msg_1.{stamp}.".encode() + body, "sha256")
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": "msg_1",
+        "webhook-timestamp": stamp,
+        "webhook-signature": "v1," + base64.b64encode(digest).decode(),
+    }
+
+    answers = [await client.post(path, content=body, headers=headers) for _ in range(2)]
+    forged = await client.post(path, content=body, headers=headers | {"webhook-signature": "v1,AAAA"})
+
+    async with gateway.resources.sessions() as session:
+        kept_words = (await session.execute(text("SELECT named, outcome, applied_at FROM feedback"))).all()
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert [tuple(row) for row in kept_words] == [({"email": "ada@example.org"}, "contacted", None)]
+    problem_of(forged, 401)

@@ -112,10 +112,10 @@ def test_all_findings_come_at_once_with_line_column_and_suggestion() -> None:
         "#/calendars/office/timezone": (
             "line 111, column 22: unknown time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"
         ),
-        "#/routing/rules/1/sla": "line 121, column 86: unknown promise 'servise'; did you mean 'service'?",
-        "#/routing/rules/3/to/team": "line 123, column 87: unknown team 'pgl'; did you mean 'plg'?",
-        "#/routing/rules/6/id": "line 126, column 12: 'sql' stands twice",
-        "#/routing/rules/6/to": "line 126, column 21: must be 'none' or 'nurture'",
+        "#/routing/rules/1/sla": "line 122, column 86: unknown promise 'servise'; did you mean 'service'?",
+        "#/routing/rules/3/to/team": "line 124, column 87: unknown team 'pgl'; did you mean 'plg'?",
+        "#/routing/rules/6/id": "line 127, column 12: 'sql' stands twice",
+        "#/routing/rules/6/to": "line 127, column 21: must be 'none' or 'nurture'",
     }
     assert found == expected
 

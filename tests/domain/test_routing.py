@@ -1,4 +1,3 @@
-from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -6,137 +5,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.views import document, the_guide
+from tests.support.views import document
 
 from leadhub.domain import business_time
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_loading import load
-from leadhub.domain.playbook_people import Member, Team
-from leadhub.domain.routing import breaches_due, choose_owner, first_contact_due
-
-
-def a_team(strategy: str, **members: dict[str, Any]) -> Team:
-    return Team.model_validate(
-        {"strategy": strategy, "members": [{"user": user, **details} for user, details in members.items()]}
-    )
-
-
-def deal(team: Team, number: int, *, cursor: int = 0, open_leads: dict[str, int] | None = None) -> list[str | None]:
-    """Return the owners of so many leads, one after the other; open leads grow as they are dealt."""
-    owners = []
-    for _ in range(number):
-        choice = choose_owner(team, cursor=cursor, open_leads=open_leads)
-        cursor = choice.cursor
-        owners.append(choice.owner)
-        if choice.owner and open_leads is not None:
-            open_leads[choice.owner] = open_leads.get(choice.owner, 0) + 1
-    return owners
-
-
-# Owners.
-
-
-def test_round_robin_takes_turns() -> None:
-    assert deal(a_team("round_robin", dora={}, emil={}, fritz={}), 4) == ["dora", "emil", "fritz", "dora"]
-
-
-def test_round_robin_passes_over_who_is_away() -> None:
-    team = a_team("round_robin", ann={}, bob={"active": False}, cid={})
-
-    assert deal(team, 4) == ["ann", "cid", "ann", "cid"]
-    assert choose_owner(team, cursor=1).because == "round robin, turn 3 of 3, 1 passed over"
-
-
-def test_capacity_is_respected_when_open_leads_are_given() -> None:
-    team = a_team("round_robin", ann={"capacity": 2}, bob={"capacity": 1})
-
-    assert deal(team, 4, open_leads={}) == ["ann", "bob", "ann", None]
-    assert deal(team, 4) == ["ann", "bob", "ann", "bob"]
-
-
-def test_nobody_at_all_says_why_and_keeps_the_turn() -> None:
-    team = a_team("round_robin", ann={"capacity": 2}, bob={"capacity": 1})
-
-    choice = choose_owner(team, cursor=1, open_leads={"ann": 2, "bob": 3})
-
-    assert (choice.owner, choice.cursor) == (None, 1)
-    assert choice.because == "everybody is at capacity: ann 2/2, bob 3/1"
-    away = Team.model_construct(strategy="round_robin", members=(Member(user="cid", active=False),))
-    assert choose_owner(away, cursor=0).because == "nobody is active"
-
-
-def test_weighted_turns_are_spread_evenly() -> None:
-    team = a_team("weighted_round_robin", a={"weight": 5}, b={"weight": 1}, c={"weight": 1})
-
-    assert "".join(map(str, deal(team, 7))) == "aabacaa"
-
-
-def test_weighted_turns_leave_out_who_is_away() -> None:
-    team = the_guide().teams["na"]
-
-    assert deal(team, 6) == ["ann", "bob", "ann", "ann", "bob", "ann"]
-
-
-def test_least_loaded_looks_at_open_leads_for_the_weight() -> None:
-    team = a_team("least_loaded", ann={"weight": 2}, bob={}, cid={"capacity": 1})
-
-    assert choose_owner(team, cursor=0, open_leads={"ann": 3, "bob": 2, "cid": 1}).owner == "ann"
-    assert choose_owner(team, cursor=0, open_leads={"ann": 5, "bob": 2}).owner == "cid"
-    assert choose_owner(team, cursor=0, open_leads={"ann": 5, "bob": 2, "cid": 1}).owner == "bob"
-
-
-def test_least_loaded_takes_turns_among_equals() -> None:
-    assert deal(a_team("least_loaded", fay={}, gus={}), 4, open_leads={}) == ["fay", "gus", "fay", "gus"]
-    assert deal(a_team("least_loaded", fay={}, gus={}), 3) == ["fay", "gus", "fay"]
-
-
-STRATEGIES = st.sampled_from(["round_robin", "weighted_round_robin", "least_loaded"])
-MEMBERS = st.lists(
-    st.fixed_dictionaries(
-        {"weight": st.integers(1, 4), "active": st.booleans(), "capacity": st.none() | st.integers(1, 5)}
-    ),
-    min_size=1,
-    max_size=6,
-).filter(lambda members: any(member["active"] for member in members))
-
-
-@given(st.integers(1, 7), st.integers(0, 60), st.integers(0, 6))
-def test_round_robin_stays_within_one_of_even(size: int, number: int, cursor: int) -> None:
-    team = a_team("round_robin", **{f"user{index}": {} for index in range(size)})
-
-    counts = Counter(deal(team, number, cursor=cursor))
-
-    assert max(counts.values(), default=0) - min((counts[member.user] for member in team.members), default=0) <= 1
-
-
-@given(
-    STRATEGIES, MEMBERS, st.integers(0, 10_000), st.dictionaries(st.sampled_from(["u0", "u1", "u2"]), st.integers(0, 6))
-)
-def test_the_owner_is_active_and_has_room(
-    strategy: str, members: list[dict[str, Any]], cursor: int, open_leads: dict[str, int]
-) -> None:
-    team = a_team(strategy, **{f"u{index}": member for index, member in enumerate(members)})
-    able = {
-        member.user
-        for member in team.members
-        if member.active and (member.capacity is None or open_leads.get(member.user, 0) < member.capacity)
-    }
-
-    choice = choose_owner(team, cursor=cursor, open_leads=open_leads)
-
-    assert choice.owner in able if able else choice.owner is None
-    assert choice.because
-    assert choice == choose_owner(team, cursor=cursor, open_leads=open_leads)
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 50))
-def test_a_full_weighted_round_gives_everybody_their_weight(weights: list[int], cursor: int) -> None:
-    team = a_team("weighted_round_robin", **{f"u{index}": {"weight": weight} for index, weight in enumerate(weights)})
-
-    counts = Counter(deal(team, sum(weights), cursor=cursor))
-
-    assert counts == {f"u{index}": weight for index, weight in enumerate(weights)}
-
+from leadhub.domain.routing import first_contact_due, promise_steps, time_taken
 
 # Response times.
 
@@ -188,10 +62,38 @@ def test_first_contact_is_due_in_open_hours(promise: str, now: str, due: str) ->
     assert found.tzinfo is UTC
 
 
-def test_a_breach_falls_due_at_its_share_of_the_open_time() -> None:
-    found = breaches_due(promising(), "hot", now=local("2025-12-22T16:55"))
+def test_steps_fall_due_at_their_share_of_the_open_time() -> None:
+    found = promise_steps(promising(), "hot", now=local("2025-12-22T16:55"))
 
-    assert found == (local("2025-12-22T17:00"), local("2025-12-23T09:05"))
+    assert [(step.at, step.share, step.do) for step in found] == [
+        (local("2025-12-22T16:59"), 80, "warn"),
+        (local("2025-12-22T17:00"), 100, "reassign"),
+        (local("2025-12-23T09:05"), 200, "escalate"),
+    ]
+
+
+def test_a_broken_promise_is_told_even_if_nothing_is_done() -> None:
+    found = promise_steps(promising(), "day", now=local("2025-12-22T09:00"))
+
+    assert [(step.share, step.do, step.notify) for step in found] == [
+        (80, "warn", ("owner",)),
+        (100, "notify", ("owner",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("promise", "since", "until", "taken"),
+    [
+        ("hot", "2025-12-22T10:00", "2025-12-22T10:03", timedelta(minutes=3)),
+        ("hot", "2025-12-22T16:58", "2025-12-23T09:03", timedelta(minutes=5)),
+        ("hot", "2025-12-22T20:00", "2025-12-23T08:00", timedelta(0)),
+        ("hot", "2025-12-22T10:00", "2025-12-22T09:00", timedelta(0)),  # a clock that went back
+        ("always", "2025-12-22T20:00", "2025-12-23T08:00", timedelta(hours=12)),
+        ("gone", "2025-12-22T20:00", "2025-12-23T08:00", timedelta(hours=12)),
+    ],
+)
+def test_time_taken_counts_open_hours(promise: str, since: str, until: str, taken: timedelta) -> None:
+    assert time_taken(promising(), promise, since=local(since), until=local(until)) == taken
 
 
 def test_unknown_promise() -> None:
@@ -260,3 +162,18 @@ def test_coming_later_is_never_due_earlier_and_time_adds_up(
     assert business_time.due(week, zone, (), now=due, after=more) == business_time.due(
         week, zone, (), now=now, after=after + more
     )
+
+
+@settings(deadline=None)
+@given(WEEKS, ZONES, HOLIDAYS, MOMENTS, AFTER)
+def test_as_much_open_time_passes_until_it_is_due_as_was_promised(
+    days: dict[str, tuple[int, int]], zone_name: str, holidays: set[date], now: datetime, after: timedelta
+) -> None:
+    week, zone = week_of(days), ZoneInfo(zone_name)
+
+    due = business_time.due(week, zone, holidays, now=now, after=after)
+
+    assert business_time.elapsed(week, zone, holidays, since=now, until=due) == after
+    assert business_time.elapsed(week, zone, holidays, since=due, until=now) == timedelta(0)
+    # It falls due while somebody is there, or at closing.
+    assert business_time.is_open(week, zone, holidays, now=due - timedelta(microseconds=1))

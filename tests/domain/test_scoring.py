@@ -387,11 +387,26 @@ def test_an_answer_that_flips_without_consequence_is_passed_over() -> None:
 
 def test_a_rejected_lead_comes_back_for_a_reason() -> None:
     view = a_view({"sales_decision": "rejected_not_ready"}, PRICING)
+    before = NOW - days(1)
 
-    assert GUIDE.reopens("not_ready", view, now=NOW, since={"engagement": 25}) is None
-    assert GUIDE.reopens("not_ready", view, now=NOW, since={"engagement": 10}) == "engagement gained 15, 15 needed"
-    assert GUIDE.reopens("bad_fit", view, now=NOW, since={"engagement": 0}) is None
-    assert GUIDE.reopens("no_such_code", view, now=NOW, since={}) is None
+    def reopens(reason: str, **since: int) -> str | None:
+        return GUIDE.reopens(reason, view, now=NOW, since=since, since_at=before)
+
+    assert reopens("not_ready", engagement=25) is None
+    assert reopens("not_ready", engagement=10) == "engagement gained 15, 15 needed"
+    assert reopens("bad_fit", engagement=0) is None  # only time ends it
+
+
+def test_what_brought_a_lead_to_sales_does_not_bring_it_back() -> None:
+    view = a_view({}, did("demo_requested", ago=days(2)))
+
+    def reopens(reason: str, at: datetime) -> str | None:
+        return GUIDE.reopens(reason, view, now=NOW, since={"engagement": 0}, since_at=at)
+
+    assert reopens("not_ready", NOW - days(1)) is None
+    assert reopens("not_ready", NOW - days(3)) == "hand_raise: 1 demo_requested in 14d, last 2025-03-08"
+    assert reopens("won", NOW - days(1)) is None
+    assert reopens("won", NOW - days(3)) == "did something new: demo_requested"
 
 
 # What holds for every lead.

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from leadhub.api.lead_example import EXPLANATION, GOLDEN, LEAD
 from leadhub.api.timeline import Timeline
 from leadhub.domain.events import Attribution, Consent
+from leadhub.domain.feedback import acceptance
 from leadhub.domain.model import Route, Stage, Temperature
 from leadhub.store.reading.leads import LeadRows
 
@@ -95,16 +96,52 @@ class RouteOut(BaseModel):
     owner: str | None
 
 
+class BeatenOut(BaseModel):
+    """Somebody else who could have got it."""
+
+    name: str = Field(description="Of a person; `rule:` and a name: of a routing rule further down.")
+    because: str
+
+
 class AssignmentOut(BaseModel):
     """Who in sales has it."""
 
     team: str
-    owner: str | None = Field(description="Null while it waits in the team's queue.")
+    owner: str | None = Field(description="Null while it waits in a queue.")
+    queue: str | None = Field(default=None, description="Where it waits.")
     rule: str
     because: str
+    beat: list[BeatenOut] = Field(description="Who it could have been, and why not.")
     sla: str | None
     due_at: datetime | None = Field(description="First contact is promised by then.")
     assigned_at: datetime
+    routed_at: datetime = Field(description="When it came to sales, whoever had it first.")
+
+
+class PromiseOut(BaseModel):
+    """The newest promise of first contact, and how it stands."""
+
+    sla: str
+    started_at: datetime
+    due_at: datetime
+    breached_at: datetime | None = None
+    next_at: datetime | None = Field(
+        default=None, description="When something happens next unless somebody reaches the lead."
+    )
+    stopped_at: datetime | None = None
+    stop_reason: str | None = Field(
+        default=None, description="The outcome that met it; `left sales` or `merged` if it is void."
+    )
+    open_seconds: int | None = Field(default=None, description="Time until it was met, in open hours.")
+
+
+class HeldOut(BaseModel):
+    """Why sales does not get it for now."""
+
+    reason: str = Field(description="Of the rejection; or `won`, `lost`.")
+    at: datetime
+    until: datetime | None = Field(default=None, description="Null: only what the person does ends it.")
+    track: str | None = None
 
 
 class EnrolmentOut(BaseModel):
@@ -151,12 +188,23 @@ class LeadOut(BaseModel):
     temperature: Temperature
     routing: RouteOut
     assignment: AssignmentOut | None
+    promise: PromiseOut | None
+    held: HeldOut | None
+    acceptance: Literal["pending", "accepted", "rejected"] | None = Field(
+        description="What sales says of it so far; null if it was never asked."
+    )
     enrolment: EnrolmentOut | None
     disqualified_reason: str | None
     sales_decision: str | None
     submissions: int = Field(description="How many submissions it is made of.")
     merges: list[MergedLead]
     timeline: Timeline
+
+
+def _assignment(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {**row, "beat": [{"name": name, "because": because} for name, because in row["beat"]]}
 
 
 def lead_out(
@@ -182,7 +230,10 @@ def lead_out(
                 "team": lead["team"],
                 "owner": lead["owner"],
             },
-            "assignment": rows.assignment,
+            "assignment": _assignment(rows.assignment),
+            "promise": rows.promise,
+            "held": lead["held"],
+            "acceptance": acceptance(lead["route"], lead["sales_decision"]),
             "enrolment": rows.enrolment,
             "submissions": rows.memberships,
             "merges": rows.merges,

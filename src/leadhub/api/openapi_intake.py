@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 from leadhub.api.openapi_webhooks import REF
 from leadhub.api.problems import problems
 from leadhub.channels.activities import ActivityBatchIn, ActivityIn
+from leadhub.channels.feedback import FeedbackChannel
 from leadhub.channels.registry import PLATFORMS
 from leadhub.channels.stated import BatchIn, SubmissionIn
 
@@ -260,7 +261,7 @@ def _post_platform() -> dict[str, Any]:
         "name": "channel",
         "required": True,
         "description": "The source's channel; `GET /v1/channels` says how each is connected.",
-        "schema": {"type": "string", "enum": list(PLATFORMS)},
+        "schema": {"type": "string", "enum": [*PLATFORMS, FeedbackChannel.name]},
         "example": "json",
     }
     anything = {"type": ["object", "array"], "items": {}}
@@ -287,7 +288,11 @@ def _post_platform() -> dict[str, Any]:
                 "200": {
                     "description": "On disk, or nothing that is a lead. What the platform expects to read.",
                     "content": {"application/json": {"schema": {"type": "object"}, "example": {"status": "accepted"}}},
-                }
+                },
+                "202": {
+                    "description": "On disk, for `feedback`: what a CRM says of its leads.",
+                    "content": {"application/json": {"schema": {"type": "object"}, "example": {"accepted": 1}}},
+                },
             },
             400, 401, 404, 408, 413, 415, 422, 429, 503,
         ),

@@ -7,6 +7,7 @@ from leadhub.api import (
     deliveries,
     endpoints,
     events,
+    feedback,
     keys,
     leads,
     merges,
@@ -16,6 +17,7 @@ from leadhub.api import (
     quarantine,
     replays,
     reviews,
+    routing,
     signing_secrets,
     source_health,
     sources,
@@ -25,6 +27,8 @@ from leadhub.api import (
 
 ROUTERS: list[APIRouter] = [
     leads.router,
+    feedback.router,
+    routing.router,
     merges.router,
     reviews.router,
     weights.router,

@@ -62,6 +62,19 @@ class AssignmentEntry(_Entry):
     because: str
     released_at: datetime | None
     release_reason: str | None
+    queue: str | None
+
+
+class FeedbackEntry(_Entry):
+    """Sales said something of it."""
+
+    kind: Literal["feedback"]
+    feedback_id: UUID
+    outcome: str
+    reason: str | None
+    owner: str | None
+    effect: str
+    sender: str
 
 
 class EnrolmentEntry(_Entry):
@@ -102,6 +115,7 @@ Entry = Annotated[
     | ScoreEntry
     | StageEntry
     | AssignmentEntry
+    | FeedbackEntry
     | EnrolmentEntry
     | MergeEntry
     | DeliveryEntry,

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from leadhub.domain.captcha import Challenge
+from leadhub.domain.feedback import Said
 from leadhub.domain.ids import SourceId
 from leadhub.domain.submission import Content
 
@@ -101,6 +102,17 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldFeedback:
+    """One word of sales about a lead."""
+
+    named: Mapping[str, str]
+    """{"lead": id}, or {"email": …, "phone": …}."""
+    said: Said
+    dedupe_key: str | None = None
+    """A repeat of this key (within the connection) is the same word."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantined:
     """A delivery of a proven sender in which no lead could be read: kept, and acknowledged.
 
@@ -126,6 +138,8 @@ class Capture:
     quarantined: Quarantined | None = None
     challenge: Challenge | None = None
     """To be verified before its one submission is taken."""
+    feedback: tuple[ToldFeedback, ...] = ()
+    """What sales says of leads that it got."""
 
 
 class SecretFrom(StrEnum):

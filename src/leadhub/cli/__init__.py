@@ -29,6 +29,7 @@ _COMMANDS = (
     (_WATCH, "double", "double:double", "Stand in for Meta's and LinkedIn's APIs, to try them out."),
     (_WATCH, "send", "send:send", "Post sample leads."),
     (_LEADS, "leads", "leads:app", "Read leads: who, how many points, why, where to; merge and part them."),
+    (_LEADS, "routing", "routing:app", "See the sales floor: who is at work, who has how much, what waits."),
     (_LEADS, "reviews", "reviews:app", "Answer what matching was not sure of: one person, or two?"),
     (_LEADS, "dedupe", "dedupe:app", "Find people that are there twice; the bits that decide who is one."),
     (_LEADS, "submissions", "submissions:app", "See and replay what could not be processed."),

@@ -4,15 +4,22 @@ from typing import Any, Literal
 from uuid import UUID
 
 from cyclopts import App
+from pydantic import ValidationError
 
 from leadhub.cli.console import Columns, clean, note, say, show, show_json
 from leadhub.cli.database import an_id, now, use
+from leadhub.cli.errors import UserError
 from leadhub.cli.options import Flag, Json
+from leadhub.domain.feedback import Outcome, Said
 from leadhub.domain.ids import LeadId
+from leadhub.pipeline import feedback as pipeline
 from leadhub.pipeline.merging import Wish, merge_leads, undo_merge
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing
+from leadhub.pipeline.queueing import drain_queues
+from leadhub.pipeline.saying import Sender
 from leadhub.resources import Ids, Resources, clock
+from leadhub.store.feedback import StoredFeedback
 from leadhub.store.reading import leads as reading
 from leadhub.store.reading import merges as reading_merges
 from leadhub.store.reading.leads import LeadFilter, LeadRow, LeadRows
@@ -179,6 +186,49 @@ def merges(*, lead: str | None = None, limit: int = 50, as_json: Json = False) -
             return await reading_merges.list_merges(session, which, limit=limit)
 
     show(use(work), _MERGES, empty="Nobody was merged yet.", as_json=as_json)
+
+
+@app.command
+def feedback(
+    id_: str,
+    outcome: Outcome,
+    /,
+    *,
+    reason: str | None = None,
+    value: float | None = None,
+    currency: str | None = None,
+    duplicate_of: str | None = None,
+    key: str | None = None,
+) -> None:
+    """Say what became of a lead in sales: accepted, rejected, reached, won or lost.
+
+    Args:
+        id_: The lead's id.
+        outcome: What became of it.
+        reason: Of a rejection; the playbook names them.
+        value: Of a deal.
+        currency: Of the value, as EUR.
+        duplicate_of: With a rejection: the id of the lead that it is, too.
+        key: A word of your own; the same again under it changes nothing.
+    """
+    lead_id = LeadId(an_id(id_, "leads"))
+    other = an_id(duplicate_of, "leads") if duplicate_of else None
+    told = {"outcome": outcome, "reason": reason, "value": value, "currency": currency, "duplicate_of": other}
+    try:
+        said = Said.model_validate(told)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{first['loc'][0] if first['loc'] else 'this'}: {first['msg']}") from None
+
+    async def work(resources: Resources) -> StoredFeedback:
+        playbook = await ActivePlaybook(resources.sessions).current(now=now())
+        sender = Sender(name=_ACTOR, key=key)
+        stored = await pipeline.say(_processing(resources), playbook, lead_id, said, sender=sender)
+        await drain_queues(_processing(resources), playbook)
+        resources.deliveries_nudge()
+        return stored
+
+    note(f"{outcome}: {use(work).effect}.")
 
 
 def _processing(resources: Resources) -> Processing:

@@ -82,6 +82,26 @@ def _instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     return (midnight + timedelta(minutes=minutes % _MIDNIGHT)).replace(tzinfo=zone).astimezone(UTC)
 
 
+def is_open(week: WeekHours, zone: ZoneInfo, holidays: Collection[date], *, now: datetime) -> bool:
+    """Return whether an instant lies within open hours; closing time itself does not."""
+    begin, _ = next(open_spans(week, zone, holidays, since=now))
+    return begin <= now
+
+
+def elapsed(
+    week: WeekHours, zone: ZoneInfo, holidays: Collection[date], *, since: datetime, until: datetime
+) -> timedelta:
+    """Return how much open time lies between two instants; none if the second is not after the first."""
+    spent = timedelta(0)
+    if until <= since:
+        return spent
+    for begin, end in open_spans(week, zone, holidays, since=since):
+        if begin >= until:
+            return spent
+        spent += min(end, until) - max(begin, since)
+    raise AssertionError("open_spans never ends")
+
+
 def due(week: WeekHours, zone: ZoneInfo, holidays: Collection[date], *, now: datetime, after: timedelta) -> datetime:
     """Return the instant, in UTC, at which so much open time has passed since now.
 

@@ -23,6 +23,8 @@ class Scope(StrEnum):
     LEADS_EXPORT = "leads:export"
     LEADS_MERGE = "leads:merge"
     """Apart from writing: a website's key posts leads, and must not make two people one."""
+    LEADS_FEEDBACK = "leads:feedback"
+    """A CRM's key: it says what became of leads, and needs to write nothing else."""
     DELIVERIES_READ = "deliveries:read"
     DELIVERIES_WRITE = "deliveries:write"
     NURTURE_WRITE = "nurture:write"

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from leadhub.domain import events
+from leadhub.domain.feedback import Outcome
 from leadhub.domain.model import Route, Stage, Temperature
 
 _NOW: Final = datetime(2026, 1, 15, 9, 30, 0, 123456, tzinfo=UTC)
@@ -78,14 +79,39 @@ _ROUTED: Final = events.RoutedData(
     stage=Stage.SQL,
     temperature=Temperature.HOT,
     routing=events.Routing(
-        route=Route.SALES, rule="sql", because="stage is SQL; country GB belongs to emea", team="emea", owner="dora"
+        route=Route.SALES,
+        rule="sql",
+        because="stage is SQL; country GB belongs to emea",
+        team="emea",
+        owner="dora",
+        owner_because="round robin, turn 1 of 2",
+        beat=[events.Beaten(name="emil", because="20 of 20 open leads")],
     ),
+    acceptance="pending",
     sla=events.Sla(name="hot", due_at=_NOW + timedelta(minutes=5)),
     frameworks={
         "bant": events.Framework(met=1, unknown=["budget", "authority", "timeline"], next_question="budget"),
     },
     consents=[_CONSENT],
     links=events.Links(lead=f"https://leads.example.com/v1/leads/{_LEAD}"),
+)
+_PROMISE: Final = events.PromiseData(
+    lead_id=_LEAD,
+    sequence=6,
+    is_test=False,
+    contact=_CONTACT,
+    stage=Stage.SQL,
+    temperature=Temperature.HOT,
+    team="emea",
+    owner="emil",
+    owner_before="dora",
+    sla=events.Sla(name="hot", due_at=_NOW),
+    started_at=_NOW - timedelta(minutes=5),
+    share=100,
+    action="reassign",
+    notify=["dora", "max"],
+    because="no first contact within 5m; round robin, turn 2 of 2",
+    links=_ROUTED.links,
 )
 _CROSSED: Final = events.CrossedData(
     lead_id=_LEAD,
@@ -190,6 +216,46 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
             channel="email",
             content="beginners-guide",
             contact=_CONTACT,
+        ),
+    ),
+    "lead.sla.warning": events.LeadSlaWarning(
+        timestamp=_NOW,
+        data=_PROMISE.model_copy(
+            update={
+                "sequence": 5,
+                "owner": "dora",
+                "share": 80,
+                "action": "warn",
+                "notify": ["dora"],
+                "because": "80% of 5m have passed without first contact",
+                "sla": events.Sla(name="hot", due_at=_NOW + timedelta(minutes=1)),
+            }
+        ),
+    ),
+    "lead.sla.breached": events.LeadSlaBreached(timestamp=_NOW, data=_PROMISE),
+    "lead.feedback": events.LeadFeedback(
+        timestamp=_NOW,
+        data=events.FeedbackData(
+            lead_id=_LEAD,
+            sequence=7,
+            is_test=False,
+            feedback_id=UUID("019bc0fd-89c2-7000-8000-00000000000d"),
+            outcome=Outcome.CONTACTED,
+            reason=None,
+            value=None,
+            currency=None,
+            duplicate_of=None,
+            occurred_at=_NOW,
+            owner="dora",
+            team="emea",
+            attempts=2,
+            open_seconds=190,
+            effect="first contact after 190 s; the promise 'hot' is kept",
+            stage=Stage.SQL,
+            temperature=Temperature.HOT,
+            route=Route.SALES,
+            acceptance="accepted",
+            links=_ROUTED.links,
         ),
     ),
     "lead.failed": events.LeadFailed(

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from leadhub.domain.feedback import Acceptance, Outcome
 from leadhub.domain.model import FieldValue, Route, Stage, Temperature
 
 
@@ -143,6 +144,13 @@ class Framework(_Part):
     next_question: str | None
 
 
+class Beaten(_Part):
+    """Somebody else who could have got the lead."""
+
+    name: str = Field(description="Of a person; `rule:` and a name: of a routing rule further down.")
+    because: str
+
+
 class Routing(_Part):
     """Where the lead goes and why."""
 
@@ -150,7 +158,10 @@ class Routing(_Part):
     rule: str
     because: str
     team: str | None
-    owner: str | None = Field(description="Null while the lead waits in the team's queue.")
+    owner: str | None = Field(description="Null while the lead waits in a queue.")
+    queue: str | None = Field(default=None, description="Where it waits; null once somebody has it.")
+    owner_because: str | None = Field(default=None, description="Why this owner, or why none yet.")
+    beat: list[Beaten] = Field(default_factory=list, description="Who it could have been, and why not.")
 
 
 class Sla(_Part):
@@ -262,6 +273,7 @@ class RoutedData(_LeadData):
     stage: Stage
     temperature: Temperature
     routing: Routing
+    acceptance: Acceptance | None = Field(default=None, description="What sales says of it so far.")
     sla: Sla | None
     frameworks: dict[str, Framework]
     consents: list[Consent]
@@ -295,6 +307,48 @@ class ErasedData(_LeadData):
 
     submission_ids: list[UUID]
     because: str
+
+
+class PromiseData(_LeadData):
+    """A promise of first contact that runs out, or has run out."""
+
+    contact: Contact
+    stage: Stage
+    temperature: Temperature
+    team: str
+    owner: str | None = Field(description="Who has it now, after what was done; null: it waits in a queue.")
+    owner_before: str | None
+    sla: Sla
+    started_at: AwareDatetime = Field(description="When the lead came to sales.")
+    share: int = Field(description="Percent of the promised time that has passed.")
+    action: Literal["warn", "notify", "reassign", "escalate"]
+    notify: list[str] = Field(description="Who is to be told.")
+    because: str
+    links: Links
+
+
+class FeedbackData(_LeadData):
+    """What sales said of a lead."""
+
+    feedback_id: UUID
+    outcome: Outcome
+    reason: str | None = Field(description="Of a rejection.")
+    value: float | None = Field(description="Of a deal that was won.")
+    currency: str | None = Field(description="ISO 4217.")
+    duplicate_of: UUID | None
+    occurred_at: AwareDatetime
+    owner: str | None = Field(description="Who had the lead then.")
+    team: str | None
+    attempts: int = Field(description="How often somebody has tried to reach the lead, or has reached it.")
+    open_seconds: int | None = Field(
+        description="If this was the first contact: the time that it took, in open hours of the promise."
+    )
+    effect: str = Field(description="What it changed, in words.")
+    stage: Stage
+    temperature: Temperature
+    route: Route
+    acceptance: Acceptance | None
+    links: Links
 
 
 class FailureData(_Part):
@@ -439,6 +493,27 @@ class LeadDisqualified(_Event):
     data: CrossedData
 
 
+class LeadSlaWarning(_Event):
+    """The promised time of first contact is about to run out."""
+
+    type: Literal["lead.sla.warning"] = "lead.sla.warning"
+    data: PromiseData
+
+
+class LeadSlaBreached(_Event):
+    """The promised time of first contact has run out, and what was done about it."""
+
+    type: Literal["lead.sla.breached"] = "lead.sla.breached"
+    data: PromiseData
+
+
+class LeadFeedback(_Event):
+    """Sales said something of a lead: accepted, rejected, reached, or won."""
+
+    type: Literal["lead.feedback"] = "lead.feedback"
+    data: FeedbackData
+
+
 class LeadFailed(_Event):
     """A submission was parked after its last try."""
 
@@ -500,6 +575,9 @@ EventType = Literal[
     "lead.routed",
     "lead.nurtured",
     "nurture.step.due",
+    "lead.sla.warning",
+    "lead.sla.breached",
+    "lead.feedback",
     "lead.failed",
     "lead.erased",
     "endpoint.failing",
@@ -521,6 +599,9 @@ Event = (
     | LeadRouted
     | LeadNurtured
     | NurtureStepDue
+    | LeadSlaWarning
+    | LeadSlaBreached
+    | LeadFeedback
     | LeadFailed
     | LeadErased
     | EndpointFailing
@@ -542,6 +623,9 @@ EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.routed": LeadRouted,
     "lead.nurtured": LeadNurtured,
     "nurture.step.due": NurtureStepDue,
+    "lead.sla.warning": LeadSlaWarning,
+    "lead.sla.breached": LeadSlaBreached,
+    "lead.feedback": LeadFeedback,
     "lead.failed": LeadFailed,
     "lead.erased": LeadErased,
     "endpoint.failing": EndpointFailing,

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from leadhub.domain.deduplication import Key
+from leadhub.domain.feedback import COUNTED, Outcome
 from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.domain.matching.block_keys import block_keys
 from leadhub.domain.matching.profile import Profile
@@ -74,6 +76,50 @@ class Arrived:
         return [(activity, min(activity.occurred_at or self.acted_at, self.received_at)) for activity in stated]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why sales does not get a lead for now: it was given back, or the deal is closed."""
+
+    reason: str
+    """Of the rejection, a key of the playbook's `feedback.reject.reasons`; or `won`, `lost`."""
+    at: datetime
+    scores: Mapping[str, int]
+    """Of then, by group and `total`."""
+    until: datetime | None = None
+    """When it ends by itself; None: only the person can end it."""
+    track: str | None = None
+    """Where the lead waits, if not where the playbook would put it."""
+
+    @property
+    def is_won(self) -> bool:
+        """Whether the lead became a customer: a customer is on no track but one that is named."""
+        return self.reason == "won"
+
+    def document(self) -> dict[str, Any]:
+        """Return this as JSON."""
+        return {
+            "reason": self.reason,
+            "at": self.at.isoformat(),
+            "scores": dict(self.scores),
+            "until": self.until.isoformat() if self.until else None,
+            "track": self.track,
+        }
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any] | None) -> "Held | None":
+        """Return what was stored."""
+        if stored is None:
+            return None
+        until = stored["until"]
+        return cls(
+            stored["reason"],
+            datetime.fromisoformat(stored["at"]),
+            stored["scores"],
+            datetime.fromisoformat(until) if until else None,
+            stored["track"],
+        )
+
+
 @dataclass(slots=True)
 class Lead:
     """The working copy of one lead; only processing changes it, while it holds the lead's row."""
@@ -101,6 +147,7 @@ class Lead:
     disqualified_reason: str | None = None
     sales_decision: str | None = None
     rescore_at: datetime | None = None
+    held: Held | None = None
     facts: dict[FactKey, Fact] = field(default_factory=dict)
     keys: dict[Key, bool] = field(default_factory=dict)
     new_keys: dict[Key, bool] = field(default_factory=dict)
@@ -116,6 +163,8 @@ class Lead:
     """Fields whose golden value this batch changed."""
     inherited: dict[LeadId, list[str]] = field(default_factory=dict)
     """Each lead that became part of this one → the decisions about it that this one took over."""
+    freed: list[str] = field(default_factory=list)
+    """Owners in sales of leads that became part of this one, which somebody else has."""
 
     @property
     def is_new(self) -> bool:
@@ -183,6 +232,11 @@ class Lead:
         if self.team is None:
             self.team, self.owner = other.team, other.owner
             self.route, self.route_rule, self.route_because = other.route, other.route_rule, other.route_because
+        elif other.owner is not None:
+            self.freed.append(other.owner)
+        self.freed += other.freed
+        if self.team is not None:
+            self.held = other.held = None
         self.inherited[other.lead_id] = [name for name in DECIDED if not getattr(self, name) and getattr(other, name)]
         for name in self.inherited[other.lead_id]:
             setattr(self, name, getattr(other, name))
@@ -203,6 +257,25 @@ class Lead:
             setattr(self, name, getattr(anew, name))
         self.touched_facts = set(self.facts)
         self.new_blocks = anew.new_blocks
+
+    def take_word(self, outcome: Outcome, *, at: datetime, told_by: UUID) -> None:
+        """Count what sales says that the lead did, though no submission of its own says so; most words are no such.
+
+        Args:
+            outcome: what sales says.
+            at: when it happened.
+            told_by: the id of what sales said.
+        """
+        if outcome not in COUNTED:
+            return
+        active = self.last_activity_at
+        self._count(Fact(COUNTED[outcome], {}, 1, at, at))
+        if outcome is Outcome.BOUNCED:
+            # Nothing that the person did: it stays as idle as it was.
+            self.last_activity_at = active
+        else:
+            answer = {"granted": False, "at": at.isoformat(), "submission_id": str(told_by)}
+            self.consents = _unite_consents(self.consents, {"marketing": {"email": answer}})
 
     def share(self, key: Key) -> None:
         """Note that somebody else uses one of its keys, too."""
@@ -265,7 +338,7 @@ FOLDED = (
 """What of a lead follows from its submissions alone; all else was decided about it."""
 
 
-DECIDED = ("disqualified_reason", "sales_decision")
+DECIDED = ("disqualified_reason", "sales_decision", "held")
 """What people decided about a lead; a lead that has no such decision takes over that of one it is united with."""
 
 

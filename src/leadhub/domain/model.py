@@ -122,6 +122,8 @@ class RoutingDecision:
     """For `sales`: the team, with `territory` already resolved."""
     sla: str | None = None
     """Name of the promise, a key of the playbook's `sla`."""
+    beat: str | None = None
+    """The rule that would have decided otherwise: the next one below that matched, too."""
 
 
 @dataclass(frozen=True, slots=True)

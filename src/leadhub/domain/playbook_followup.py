@@ -1,19 +1,26 @@
 """Sections of the playbook about what comes later: the answers of sales, and nurture."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from leadhub.domain.playbook_conditions import AfterFeedback, AfterRoute
 from leadhub.domain.playbook_lists import distinct, first_match
-from leadhub.domain.playbook_part import Part
+from leadhub.domain.playbook_part import Part, complain
 from leadhub.domain.playbook_values import CalendarName, Duration, EventType, FieldName, Id, PlainValue, TrackName, Word
 
 
 class Acceptance(Part):
-    """What a yes of sales sets."""
+    """What a yes of sales sets: `sales_decision`, which rules may ask for. All else is the lead's own to say."""
 
     sets: dict[FieldName, PlainValue] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _sets_the_decision(self) -> Self:
+        others = [name for name in self.sets if name != "sales_decision"]
+        complain("Acceptance", [(("sets", name), "a yes of sales sets 'sales_decision' only") for name in others])
+        return self
 
 
 class Rejection(Part):
@@ -23,6 +30,13 @@ class Rejection(Part):
     hold: Duration | None = None
     reopen_when: AfterFeedback | None = None
     do: Literal["disqualify", "merge_review"] | None = None
+    credit: StrictBool | None = None
+    """Whether the owner gets the next turn for it; if absent: when the lead was none (`do`)."""
+
+    @property
+    def gives_credit(self) -> bool:
+        """Whether the owner gets another lead instead."""
+        return self.do is not None if self.credit is None else self.credit
 
 
 class Rejections(Part):
@@ -30,12 +44,33 @@ class Rejections(Part):
 
     reasons: dict[Id, Rejection] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _are_reasons(self) -> Self:
+        taken = [name for name in self.reasons if name in {"won", "lost"}]
+        complain("Rejections", [(("reasons", name), f"'{name}' is no reason to give a lead back") for name in taken])
+        return self
+
+
+class Closing(Part):
+    """What follows when sales is done with a lead; with neither time nor condition, its next activity counts again."""
+
+    track: TrackName | None = None
+    hold: Duration | None = None
+    reopen_when: AfterFeedback | None = None
+
 
 class Feedback(Part):
     """What the answers of sales change."""
 
     accept: Acceptance = Acceptance()
     reject: Rejections = Rejections()
+    won: Closing = Closing()
+    lost: Closing = Closing()
+
+    @property
+    def ends(self) -> Mapping[str, Rejection | Closing]:
+        """What follows from each way in which sales is done with a lead: a reason, `won` or `lost`."""
+        return {**self.reject.reasons, "won": self.won, "lost": self.lost}
 
 
 class ConsentRequired(Part):

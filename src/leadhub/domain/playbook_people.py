@@ -19,6 +19,7 @@ from leadhub.domain.playbook_values import (
     PromiseName,
     TeamName,
     TeamOrTerritory,
+    Values,
     Word,
 )
 
@@ -37,12 +38,38 @@ ZoneName = Annotated[Word, AfterValidator(_known_zone)]
 """A time zone of the IANA database: Europe/Berlin."""
 
 
+class Rate(Part):
+    """At most so many new leads within a time, counted back from each moment."""
+
+    leads: StrictInt = Field(ge=1, le=200)
+    per: Duration
+
+
+class Away(Part):
+    """Days on which somebody does not work, the first and the last included: a holiday, an illness."""
+
+    first: date = Field(alias="from")
+    until: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.until < self.first:
+            complain("Away", [(("until",), "the last day is before the first")])
+        return self
+
+
 class Member(Part):
     """One person of a team. `weight`: how many turns for each turn of another; `capacity`: most open leads."""
 
     user: Id
     weight: StrictInt = Field(1, ge=1, le=100)
     capacity: StrictInt | None = Field(None, ge=1)
+    rate: Rate | None = None
+    calendar: CalendarName | None = None
+    """When this person works; the team's calendar if absent, and at every hour if that is absent, too."""
+    timezone: ZoneName | None = None
+    """In which the calendar's hours are meant for this person."""
+    away: Annotated[tuple[Away, ...], Field(max_length=200)] = ()
     active: StrictBool = True
 
 
@@ -51,11 +78,20 @@ class Team(Part):
 
     strategy: Literal["round_robin", "weighted_round_robin", "least_loaded"] = "round_robin"
     members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=200), distinct("user")]
+    calendar: CalendarName | None = None
+    manager: Id | None = None
+    """Who `manager` is where a promise names one."""
 
     @model_validator(mode="after")
-    def _someone_works(self) -> Self:
+    def _makes_sense(self) -> Self:
+        found: list[tuple[tuple[str | int, ...], str]] = []
         if not any(member.active for member in self.members):
-            complain("Team", [(("members",), "no member is active: leads for this team would stay without an owner")])
+            found.append((("members",), "no member is active: leads for this team would stay without an owner"))
+        for index, member in enumerate(self.members):
+            if member.timezone is not None and member.calendar is None and self.calendar is None:
+                detail = "says in which zone a calendar's hours are meant, and there is no calendar"
+                found.append((("members", index, "timezone"), detail))
+        complain("Team", found)
         return self
 
 
@@ -129,8 +165,19 @@ class StickyOwner(Part):
     """Whether a lead that comes back keeps its owner."""
 
     respect: StrictBool = True
-    while_: tuple[Literal["owner_active", "under_capacity"], ...] = Field(("owner_active",), alias="while")
+    while_: tuple[Literal["owner_active", "under_capacity", "at_work"], ...] = Field(("owner_active",), alias="while")
     release_after: Duration | None = None
+    """How long after it left the owner."""
+
+
+class StickyAccount(Part):
+    """Whether the leads of one company, told by its domain, stay with one owner of a team."""
+
+    respect: StrictBool = True
+    except_: Values | None = Field(None, alias="except")
+    """Domains that are no company's: `$free_mail`. Well-known ones never are."""
+    release_after: Duration | None = None
+    """How long after the newest of them was handed over."""
 
 
 class NoCapacity(Part):
@@ -144,6 +191,7 @@ class Routing(Part):
     """Every lead goes somewhere: the first rule that matches decides."""
 
     sticky_owner: StickyOwner = StickyOwner()
+    sticky_account: StickyAccount | None = None
     rules: Annotated[tuple[RoutingRule, ...], Field(min_length=1, max_length=500), first_match, distinct("id")]
     no_capacity: NoCapacity | None = None
 
@@ -168,4 +216,8 @@ class Promise(Part):
 
     first_contact: Annotated[Duration, Field(le=timedelta(days=30))]
     calendar: CalendarName | None = None
+    met_by: Literal["attempt", "contact"] = "attempt"
+    """Whether trying to reach the lead is enough, or only reaching it."""
+    warn: Annotated[Percent, Field(ge=1, le=99)] | None = 80
+    """When the owner is reminded, as a share of the promised time; null: never."""
     breach: tuple[Breach, ...] = ()

@@ -1,20 +1,16 @@
-"""Where a lead goes: route, team, owner, and by when somebody should have called.
+"""Where a lead goes: route and team, and by when somebody should have called.
 
-The route is total: every lead has one, and the rule that gave it. An owner is chosen by counting turns; the counter is
-the caller's, kept under a lock, so two workers never give the same turn away twice.
+The route is total: every lead has one, and the rule that gave it. Who of the team gets it: `domain.owners`.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from math import gcd
 
 from leadhub.domain import business_time
 from leadhub.domain.context import Context, NextChange, Scope
 from leadhub.domain.model import Route, RoutingDecision
 from leadhub.domain.playbook import Playbook
-from leadhub.domain.playbook_people import Member, Team, ToTeam
+from leadhub.domain.playbook_people import Breach, ToTeam
 from leadhub.domain.playbook_values import TERRITORY
 from leadhub.domain.predicates import Ladder
 
@@ -49,7 +45,15 @@ class Routes:
             because = f"{because}; territory {team}: {territory}"
         if route is Route.NONE and context.disqualified is not None:
             because = f"{because}: {context.disqualified}"
-        return RoutingDecision(route, rule.id, because, team, rule.sla)
+        return RoutingDecision(route, rule.id, because, team, rule.sla, self._beaten(index, context))
+
+    def _beaten(self, index: int, context: Context) -> str | None:
+        """Return the rule that would have decided otherwise: the next one below that matches, too."""
+        for below in range(index + 1, len(self.rules.rungs)):
+            rung = self.rules.rungs[below]
+            if rung is None or rung.holds(context):
+                return self.playbook.routing.rules[below].id
+        return None
 
     @property
     def changes(self) -> tuple[NextChange, ...]:
@@ -64,84 +68,6 @@ def compile_routes(playbook: Playbook, scope: Scope) -> Routes:
     return Routes(playbook, rules, territories)
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerChoice:
-    """Who gets the lead, if anybody can, and the counter to keep for the next one."""
-
-    owner: str | None
-    cursor: int
-    because: str
-
-
-def choose_owner(team: Team, *, cursor: int, open_leads: Mapping[str, int] | None = None) -> OwnerChoice:
-    """Choose a member of a team.
-
-    Args:
-        team: who shares, and how.
-        cursor: what the last choice for this team returned; 0 at first.
-        open_leads: open leads by user; capacities are respected only if given, and `least_loaded` needs it.
-    """
-    able = [member for member in team.members if member.active and _has_room(member, open_leads)]
-    if not able:
-        return OwnerChoice(None, cursor, _nobody(team, open_leads or {}))
-    if team.strategy == "least_loaded":
-        return _least_loaded(team, able, cursor, open_leads or {})
-    turns = tuple(member.user for member in team.members)
-    if team.strategy == "weighted_round_robin":
-        turns = _smooth_turns(tuple((one.user, one.weight) for one in team.members if one.active))
-    return _next_turn(turns, {member.user for member in able}, cursor, team.strategy)
-
-
-def _has_room(member: Member, open_leads: Mapping[str, int] | None) -> bool:
-    if open_leads is None or member.capacity is None:
-        return True
-    return open_leads.get(member.user, 0) < member.capacity
-
-
-def _nobody(team: Team, open_leads: Mapping[str, int]) -> str:
-    active = [member for member in team.members if member.active]
-    loads = ", ".join(f"{one.user} {open_leads.get(one.user, 0)}/{one.capacity}" for one in active)
-    return f"everybody is at capacity: {loads}" if active else "nobody is active"
-
-
-def _next_turn(turns: Sequence[str], able: set[str], cursor: int, strategy: str) -> OwnerChoice:
-    """Give the turn at the cursor, or the next one of somebody who can take it."""
-    for offset in range(len(turns)):
-        turn = (cursor + offset) % len(turns)
-        if turns[turn] in able:
-            skipped = f", {offset} passed over" if offset else ""
-            because = f"{strategy.replace('_', ' ')}, turn {turn + 1} of {len(turns)}{skipped}"
-            return OwnerChoice(turns[turn], (turn + 1) % len(turns), because)
-    raise AssertionError("somebody is able, and everybody active has a turn")
-
-
-@lru_cache(maxsize=256)
-def _smooth_turns(weights: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
-    """Return one full round in which each user has as many turns as weight, spread evenly.
-
-    Everybody gains their weight each turn; whoever has most takes it and pays the sum of all weights.
-    Source: nginx, "Upstream: smooth weighted round-robin balancing", 2012.
-    """
-    divisor = gcd(*(weight for _, weight in weights))
-    shares = [weight // divisor for _, weight in weights]
-    length, credit, turns = sum(shares), [0] * len(shares), []
-    for _ in range(length):
-        credit = [have + share for have, share in zip(credit, shares, strict=True)]
-        chosen = credit.index(max(credit))
-        credit[chosen] -= length
-        turns.append(weights[chosen][0])
-    return tuple(turns)
-
-
-def _least_loaded(team: Team, able: list[Member], cursor: int, open_leads: Mapping[str, int]) -> OwnerChoice:
-    """Choose who has the fewest open leads for their weight; of equals, the next after the last chosen."""
-    places = {member.user: place for place, member in enumerate(team.members)}
-    size = len(team.members)
-    chosen = min(able, key=lambda one: (open_leads.get(one.user, 0) / one.weight, (places[one.user] - cursor) % size))
-    load = open_leads.get(chosen.user, 0)
-    return OwnerChoice(chosen.user, (places[chosen.user] + 1) % size, f"least loaded, {load} open leads")
-
-
 def first_contact_due(playbook: Playbook, sla_name: str, *, now: datetime) -> datetime:
     """Return by when, in UTC, a lead handed over now should have been contacted.
 
@@ -151,12 +77,44 @@ def first_contact_due(playbook: Playbook, sla_name: str, *, now: datetime) -> da
     return due(playbook, sla_name, now=now, after=playbook.sla[sla_name].first_contact)
 
 
-def breaches_due(playbook: Playbook, sla_name: str, *, now: datetime) -> tuple[datetime, ...]:
-    """Return when each `breach` of a promise falls due, in the document's order: 200% is twice the open time."""
+@dataclass(frozen=True, slots=True)
+class PromiseStep:
+    """What happens when so much of a promised time has passed without contact."""
+
+    at: datetime
+    """In UTC."""
+    share: int
+    """Percent of the promised time: below 100 a warning, from 100 on a breach."""
+    do: str
+    """warn, notify, reassign or escalate."""
+    notify: tuple[str, ...] = ()
+    to: str | None = None
+    """To whom it is escalated."""
+
+
+def promise_steps(playbook: Playbook, sla_name: str, *, now: datetime) -> tuple[PromiseStep, ...]:
+    """Return what happens, and when, unless a lead handed over now is contacted; in order of time.
+
+    That a promise was broken is always told, also where the document names nothing to be done.
+
+    Raises:
+        KeyError: the playbook has no such promise.
+    """
     promise = playbook.sla[sla_name]
-    return tuple(
-        due(playbook, sla_name, now=now, after=promise.first_contact * breach.at / 100) for breach in promise.breach
-    )
+    breaches = promise.breach
+    if not any(one.at >= _WHOLE for one in breaches):
+        breaches = (*breaches, Breach(at=_WHOLE, do="notify", notify=("owner",)))
+
+    def at(share: int) -> datetime:
+        return due(playbook, sla_name, now=now, after=promise.first_contact * share / _WHOLE)
+
+    steps = [PromiseStep(at(one.at), one.at, one.do, one.notify, one.to) for one in breaches]
+    if promise.warn is not None:
+        steps.append(PromiseStep(at(promise.warn), promise.warn, "warn", ("owner",)))
+    return tuple(sorted(steps, key=lambda step: step.share))
+
+
+_WHOLE = 100
 
 
 def due(playbook: Playbook, sla_name: str, *, now: datetime, after: timedelta) -> datetime:
@@ -167,3 +125,13 @@ def due(playbook: Playbook, sla_name: str, *, now: datetime, after: timedelta) -
     calendar = playbook.calendars[name]
     holidays = frozenset(calendar.holidays)
     return business_time.due(calendar.week, calendar.zone, holidays, now=now, after=after)
+
+
+def time_taken(playbook: Playbook, sla_name: str, *, since: datetime, until: datetime) -> timedelta:
+    """Return how much time has passed on the calendar of a promise; real time if the document has no such promise."""
+    promise = playbook.sla.get(sla_name)
+    if promise is None or promise.calendar is None:
+        return max(until - since, timedelta(0))
+    calendar = playbook.calendars[promise.calendar]
+    holidays = frozenset(calendar.holidays)
+    return business_time.elapsed(calendar.week, calendar.zone, holidays, since=since, until=until)

@@ -15,6 +15,7 @@ from leadhub.domain import changes, nurture, routing
 from leadhub.domain.awards import Award, compile_rule
 from leadhub.domain.changes import Decision, Scores
 from leadhub.domain.context import Context, NextChange, Predicate, Scope
+from leadhub.domain.facts import by_type
 from leadhub.domain.ids import LeadId
 from leadhub.domain.model import (
     Evaluation,
@@ -22,6 +23,7 @@ from leadhub.domain.model import (
     LeadView,
     Route,
     ScoreLine,
+    TrackDecision,
 )
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_conditions import (
@@ -33,6 +35,7 @@ from leadhub.domain.playbook_conditions import (
 )
 from leadhub.domain.playbook_rules import Group
 from leadhub.domain.predicates import Ladder, compile_condition
+from leadhub.domain.shifts import Shifts
 
 Named = tuple[
     tuple[tuple[str, Predicate], ...],
@@ -87,11 +90,15 @@ class CompiledPlaybook:
         self._stage_names = tuple(entry.stage for entry in playbook.stages)
         self._routes = routing.compile_routes(playbook, scope)
         self._tracks = nurture.compile_tracks(playbook, scope)
+        ends = playbook.feedback.ends
         self._reopen = {
-            code: compile_condition(rejection.reopen_when, scope)
-            for code, rejection in playbook.feedback.reject.reasons.items()
-            if rejection.reopen_when is not None
+            reason: compile_condition(end.reopen_when, scope)
+            for reason, end in ends.items()
+            if end.reopen_when is not None
         }
+        self._waits_out = {reason for reason, end in ends.items() if end.hold is not None}
+        """Reasons for which only time brings a lead back; without a time, whatever the person does next does."""
+        self.shifts = Shifts(playbook)
         self._changes = self._all_changes()
 
     def score(self, view: LeadView, *, now: datetime) -> Scores:
@@ -164,19 +171,38 @@ class CompiledPlaybook:
             change=change,
         )
 
-    def reopens(self, code: str, view: LeadView, *, now: datetime, since: Mapping[str, int]) -> str | None:
-        """Return why a lead that sales gave back for this reason should come back, or None while it should not.
+    def reopens(
+        self, reason: str, view: LeadView, *, now: datetime, since: Mapping[str, int], since_at: datetime
+    ) -> str | None:
+        """Return why a lead that sales gave back, or closed, should come back, or None while it should not.
+
+        Only what the person did since then counts: the request that brought the lead to sales must not bring it back.
 
         Args:
-            code: the reason of the rejection, a key of the playbook's `feedback.reject.reasons`.
+            reason: of the rejection, a key of the playbook's `feedback.reject.reasons`; or `won`, `lost`. If it names
+                neither a condition nor a time, anything that the person did counts.
             view: the lead as it is now.
             now: the instant of judging.
-            since: the scores at the rejection, by group and `total`; `gained` counts from them.
+            since: the scores when it left sales, by group and `total`; `gained` counts from them.
+            since_at: when that was.
         """
-        predicate = self._reopen.get(code)
+        predicate = self._reopen.get(reason)
+        if predicate is None and reason in self._waits_out:
+            return None
         context = self.decide(view, now=now).context
         context.gained_from = since
-        return predicate.because(context) if predicate is not None and predicate.holds(context) else None
+        context.facts = by_type([fact for fact in view.facts if fact.last_at > since_at])
+        if predicate is None:
+            return f"did something new: {min(context.facts)}" if context.facts else None
+        for name, signal in self._signals:
+            context.signals[name] = signal.holds(context) is True
+        return predicate.because(context) if predicate.holds(context) else None
+
+    def track_beside_sales(self, view: LeadView, *, now: datetime) -> TrackDecision:
+        """Return the track of a lead that sales does not want now, whatever the routing rules say."""
+        context = self.decide(view, now=now).context
+        context.routed = Route.NURTURE
+        return self._tracks.decide(context)
 
     def why_left(self, track: str, view: LeadView, *, now: datetime) -> str | None:
         """Return why a lead had to leave a track: "goal: …", "exit: …"; None if it only matches another one now."""

@@ -21,8 +21,9 @@ from leadhub.domain import credentials
 from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge, TooMany
 from leadhub.pipeline.challenge import Verifies, challenge
 from leadhub.pipeline.lookups import ACTIVITIES, ApiKeys, Connections
+from leadhub.pipeline.saying import Sender, new_feedback
 from leadhub.pipeline.tallying import Tally
-from leadhub.store import notifications, quarantine
+from leadhub.store import feedback, notifications, quarantine
 from leadhub.store.engine import Sessions
 from leadhub.store.inbox import Inbox, NewSubmission, Taken
 from leadhub.store.notifications import NewNotification
@@ -167,6 +168,8 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
         await _quarantine(gate, target, unpacked.quarantined, inbound, request_id=request_id)
     if unpacked.notices:
         await _keep_notices(gate, target, unpacked, inbound)
+    if unpacked.feedback:
+        await _keep_feedback(gate, target, unpacked, inbound)
     taken = await gate.inbox.put(rows)
     receipts = [Receipt(str(one.submission_id), one.replayed) for one in taken]
     reply = target.channel.reply(unpacked, receipts, inbound, target.connection)
@@ -204,6 +207,24 @@ async def _keep_notices(gate: Gate, target: Target, unpacked: Capture, inbound: 
     rows = notices_of(unpacked, target.connection, inbound.received_at, new_id=gate.new_id)
     async with gate.sessions.begin() as session:
         await notifications.insert(session, rows)
+
+
+async def _keep_feedback(gate: Gate, target: Target, unpacked: Capture, inbound: Inbound) -> None:
+    if len(unpacked.feedback) > _MOST_SUBMISSIONS:
+        raise TooLarge(f"At most {_MOST_SUBMISSIONS} words at once.")
+    name = f"source:{target.connection.source_id}"
+    rows = [
+        new_feedback(
+            one.said,
+            dict(one.named),
+            sender=Sender(name=name, key=one.dedupe_key),
+            feedback_id=gate.new_id(),
+            now=inbound.received_at,
+        )
+        for one in unpacked.feedback
+    ]
+    async with gate.sessions.begin() as session:
+        await feedback.keep(session, rows)
 
 
 def rows_of(unpacked: Capture, connection: Connection, inbound: Inbound, ids: Iterator[UUID]) -> list[NewSubmission]:

@@ -32,7 +32,7 @@ from leadhub.pipeline.process import Processing
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import Contention, MergeOf, Recognised, arrived, from_row, load_facts
 from leadhub.pipeline.saving import block_rows, fact_rows, lead_row, merge
-from leadhub.store import changes, driver, events, leads, merges, reviews
+from leadhub.store import changes, driver, events, feedback, leads, merges, reviews
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
 from leadhub.store.leads import Row
@@ -203,6 +203,7 @@ async def _undo(
     # Both sides, folded anew.
     holder.refold(parted.stay)
     _revive(loser, parted.back)
+    await _note_feedback(connection, (holder, loser))
     _give_back_decisions(made, holder=holder, loser=loser)
     await _part_keys(connection, made.keys, holder, loser, stay=parted.stay, back=parted.back)
     unmerged = reporting.Unmerged(
@@ -373,6 +374,13 @@ async def _lineage(connection: Connection, made: StoredMerge, holder: LeadId) ->
             raise Conflict("The merges of these leads do not lead to one another.")
         lineage.append(following)
     return lineage
+
+
+async def _note_feedback(connection: Connection, sides: Sequence[Lead]) -> None:
+    """Count what sales said that the leads did, which no submission says: a refusal must survive the parting."""
+    leads_by_id = {lead.lead_id: lead for lead in sides}
+    for lead_id, outcome, at, feedback_id in await feedback.noted(connection, list(leads_by_id)):
+        leads_by_id[lead_id].take_word(outcome, at=at, told_by=feedback_id)
 
 
 def _revive(lead: Lead, arrivals: Sequence[Arrived]) -> None:

@@ -49,8 +49,17 @@ class ActivePlaybook:
             NoPlaybook: none was ever published.
         """
         if self._compiled is None or self._looked_at is None or now - self._looked_at >= _LOOK_EVERY:
-            await self._look()
-            self._looked_at = now
+            return await self.newest(now=now)
+        return self._compiled
+
+    async def newest(self, *, now: datetime) -> CompiledPlaybook:
+        """Return the document that is active at this very moment, compiled.
+
+        Raises:
+            NoPlaybook: none was ever published.
+        """
+        await self._look()
+        self._looked_at = now
         if self._compiled is None:
             raise NoPlaybook("no playbook is published; run `leadhub migrate`")
         return self._compiled

@@ -11,14 +11,17 @@ from typing import Any
 from uuid import UUID
 
 from leadhub.domain import routing, scoring, steps
+from leadhub.domain.context import earliest
+from leadhub.domain.feedback import REJECTED
 from leadhub.domain.lead import Lead
 from leadhub.domain.model import Evaluation, Route
 from leadhub.domain.playbook_followup import TrackStep
-from leadhub.domain.playbook_people import Team
+from leadhub.pipeline.handover import Floor, Handed, Move, open_floor
 from leadhub.pipeline.recognise import NewId
 from leadhub.store import followup, nurture
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
+from leadhub.store.followup import Release
 from leadhub.store.nurture import Place
 
 
@@ -35,6 +38,17 @@ class Judgement:
     temperature_before: str | None
     points_before: Mapping[str, int]
     total_before: int | None
+    team_before: str | None = None
+    owner_before: str | None = None
+    move: Move | None = None
+    """That the lead changes hands though it stays with sales."""
+    leaves_because: str | None = None
+    """Why it leaves sales, if not because the playbook says so."""
+    is_owed: bool = False
+    """Whether its owner gets another one instead."""
+    handed: Handed | None = None
+    """Who got it."""
+    sla: str | None = None
     sla_due_at: datetime | None = None
 
     @property
@@ -53,6 +67,11 @@ class Judgement:
     def goes_to_sales(self) -> bool:
         """Whether sales gets this lead now, and did not have it before."""
         return self.lead.route == Route.SALES and self.route_before != Route.SALES
+
+    @property
+    def is_handed_on(self) -> bool:
+        """Whether somebody else in sales, or a queue, has this lead now."""
+        return self.move is not None and self.handed is not None
 
     @property
     def changes_track(self) -> bool:
@@ -74,7 +93,9 @@ class Judgement:
 
 def judge(lead: Lead, playbook: scoring.CompiledPlaybook, *, now: datetime) -> Judgement:
     """Evaluate a lead and write the result into its working copy."""
-    evaluation = playbook.evaluate(lead.view(), now=now)
+    _end_hold(lead, playbook, now=now)
+    view = lead.view()
+    evaluation = playbook.evaluate(view, now=now)
     judgement = Judgement(
         lead,
         evaluation,
@@ -85,13 +106,46 @@ def judge(lead: Lead, playbook: scoring.CompiledPlaybook, *, now: datetime) -> J
         temperature_before=lead.temperature,
         total_before=(lead.evaluation or {}).get("total"),
         points_before={line["rule"]: line["points"] for line in (lead.evaluation or {}).get("lines", ())},
+        team_before=lead.team,
+        owner_before=lead.owner,
     )
     lead.version += 1
     lead.stage, lead.temperature = evaluation.stage, evaluation.temperature
-    lead.rescore_at = evaluation.changes_at
+    lead.rescore_at = earliest((evaluation.changes_at, lead.held.until if lead.held else None))
     lead.evaluation = judgement.explanation
-    _follow_route(lead, evaluation)
+    if lead.held is not None and evaluation.routing.route is not Route.NONE:
+        _hold(lead, playbook, judgement, now=now)
+    else:
+        _follow_route(lead, evaluation)
     return judgement
+
+
+def _end_hold(lead: Lead, playbook: scoring.CompiledPlaybook, *, now: datetime) -> None:
+    """Let a lead that sales gave back count again, once its time is over or the person did what ends it."""
+    held = lead.held
+    if held is None:
+        return
+    if held.until is not None and now >= held.until:
+        lead.held = None
+    elif playbook.reopens(held.reason, lead.view(), now=now, since=held.scores, since_at=held.at) is not None:
+        lead.held = lead.sales_decision = None
+
+
+def _hold(lead: Lead, playbook: scoring.CompiledPlaybook, judgement: Judgement, *, now: datetime) -> None:
+    """Keep a lead out of sales though the playbook would send it there: on its track, if it may be written to."""
+    held = lead.held
+    assert held is not None  # noqa: S101 - what the caller has just looked at
+    track = playbook.track_beside_sales(lead.view(), now=now)
+    named = held.track if track.track is not None else None
+    lead.track = named or (None if held.is_won else track.track)
+    lead.route = Route.NURTURE if lead.track or not held.is_won else Route.NONE
+    lead.team = lead.owner = None
+    until = f" until {held.until:%Y-%m-%d}" if held.until else ""
+    lead.route_rule, lead.route_because = f"held:{held.reason}", f"{held.reason}: held{until}"
+    if lead.route == Route.NURTURE and lead.track is None:
+        lead.route_because = f"{lead.route_because}; {track.because}"
+    route = lead.route if lead.route == Route.NONE else f"{lead.route}:{lead.track or 'none'}"
+    judgement.explanation |= {"rule": lead.route_rule, "route": route}
 
 
 def _follow_route(lead: Lead, evaluation: Evaluation) -> None:
@@ -106,6 +160,9 @@ def _follow_route(lead: Lead, evaluation: Evaluation) -> None:
     lead.track = evaluation.nurture.track if decided.route is Route.NURTURE else None
     if decided.route is Route.NURTURE and lead.track is None:
         lead.route_because = evaluation.nurture.because
+    if decided.route is Route.SALES and (lead.sales_decision or "").startswith(REJECTED):
+        # Another chance: whether sales accepts it is open again.
+        lead.sales_decision = None
 
 
 async def follow(
@@ -117,10 +174,9 @@ async def follow(
     now: datetime,
 ) -> Changes:
     """Release, choose owners and end enrolments as the judgements say; return the rows that are still to write."""
-    await followup.release(connection, {j.lead.lead_id: _why(j) for j in judgements if j.left_sales}, now=now)
+    changes = await _hand_over(connection, judgements, playbook, new_id=new_id, now=now)
     left = {j.lead.lead_id: _why_left(j, playbook, now) for j in judgements if j.left_track}
     await followup.leave_tracks(connection, left, now=now)
-    changes = await _hand_over(connection, [j for j in judgements if j.goes_to_sales], playbook, new_id=new_id, now=now)
     enrolled = [j for j in judgements if j.changes_track and j.lead.track]
     changes.enrolments, changes.items = await enrol(connection, enrolled, playbook, new_id=new_id, now=now)
     changes.score_lines = [line for j in judgements for line in _ledger(j, now)]
@@ -148,13 +204,13 @@ async def enrol(
     history = await nurture.histories(connection, came, now=now)
     enrolments, items = [], []
     for judgement, (lead_id, track) in zip(judgements, came, strict=True):
-        place = Place(new_id(), lead_id, track)
+        place, lead = Place(new_id(), lead_id, track), judgement.lead
         enrolments.append(
             {
                 "id": place.enrolment_id,
                 "lead_id": lead_id,
                 "track": track,
-                "because": judgement.evaluation.nurture.because,
+                "because": lead.route_because if lead.held else judgement.evaluation.nurture.because,
                 "enrolled_at": now,
                 "planned_by": playbook.reference,
             }
@@ -187,6 +243,8 @@ def item_row(step: TrackStep, on: Place, *, item_id: UUID, due_at: datetime, att
 
 
 def _why(judgement: Judgement) -> str:
+    if judgement.leaves_because is not None:
+        return judgement.leaves_because
     if judgement.lead.route == Route.NURTURE and judgement.lead.track:
         return f"moved to {judgement.lead.track}"
     return f"{judgement.lead.route}: {judgement.lead.route_rule}"
@@ -200,60 +258,114 @@ async def _hand_over(
     new_id: NewId,
     now: datetime,
 ) -> Changes:
-    """Give each lead that goes to sales an owner, in turn, and start its clock."""
-    if not judgements:
+    """Take leads from those who have them no longer, and give those that go to sales an owner, in turn.
+
+    All locks are taken before anything is written: see `store.followup`.
+    """
+    comers = [j for j in judgements if (j.goes_to_sales or j.move) and j.lead.team]
+    leaving = [j for j in judgements if j.left_sales]
+    freed = [j.owner_before for j in (*leaving, *comers) if j.owner_before]
+    freed += [owner for j in judgements for owner in j.lead.freed]
+    named = [j.move.to for j in comers if j.move and j.move.to]
+    if not comers and not leaving and not freed:
         return Changes()
-    teams = {name: playbook.playbook.teams[name] for name in {j.lead.team for j in judgements} if name}
-    cursors = await followup.lock_cursors(connection, teams)
-    open_leads = await followup.open_leads(connection, _counted_owners(teams))
-    rows = []
+    floor = await open_floor(
+        connection,
+        playbook,
+        [(j.lead, j.lead.team) for j in comers if j.lead.team],
+        returning=[j.lead.lead_id for j in comers if j.goes_to_sales and j.route_before is not None],
+        freed={*freed, *named},
+        now=now,
+    )
+    for judgement in leaving:
+        floor.give_back(judgement.owner_before, owed=judgement.is_owed)
     for judgement in judgements:
-        team = judgement.lead.team
-        if team is None:
+        for owner in judgement.lead.freed:
+            floor.give_back(owner)
+    releases = {j.lead.lead_id: Release(_why(j), leaves_sales=True) for j in leaving}
+    assignments, clocks = [], []
+    for judgement in comers:
+        if not _handed(judgement, floor):
             continue
-        choice = routing.choose_owner(teams[team], cursor=cursors[team], open_leads=open_leads)
-        cursors[team] = choice.cursor
-        if choice.owner:
-            open_leads[choice.owner] = open_leads.get(choice.owner, 0) + 1
-        rows.append(_assignment(judgement, choice, playbook, new_id=new_id, now=now))
+        if judgement.move is not None:
+            releases[judgement.lead.lead_id] = Release(judgement.move.why, leaves_sales=False)
+        elif judgement.sla:
+            clocks.append(_clock(judgement, playbook, new_id=new_id, now=now))
+        assignments.append(_assignment(judgement, new_id=new_id, now=now))
+    await followup.release(connection, releases, now=now)
     return Changes(
-        assignments=rows,
-        cursors=[{"team": team, "position": position} for team, position in cursors.items()],
+        assignments=assignments,
+        clocks=clocks,
+        cursors=floor.cursor_rows(),
+        loads=floor.load_rows(),
+        accounts=floor.account_rows(),
     )
 
 
-def _counted_owners(teams: Mapping[str, Team]) -> set[str]:
-    """Return those whose open leads matter for the choice; counting the others would be waste."""
+def _handed(judgement: Judgement, floor: Floor) -> bool:
+    """Choose who gets a lead; return whether that is anything new."""
+    lead, decided, move = judgement.lead, judgement.evaluation.routing, judgement.move
+    assert lead.team is not None  # noqa: S101 - what the caller has looked at
+    if move is None:
+        judgement.handed, judgement.sla = floor.hand_over(lead, lead.team), decided.sla
+    else:
+        judgement.sla, judgement.sla_due_at = move.assignment["sla"], move.assignment["due_at"]
+        judgement.handed = floor.move(lead, lead.team, move) if move.to != lead.owner or move.to is None else None
+        if judgement.handed is None:
+            return False
+        floor.give_back(judgement.owner_before)
+    lead.owner = judgement.handed.owner
+    return True
+
+
+def _clock(judgement: Judgement, playbook: scoring.CompiledPlaybook, *, new_id: NewId, now: datetime) -> dict[str, Any]:
+    """Return the promise that begins as its row."""
+    sla = judgement.sla
+    assert sla is not None  # noqa: S101 - what the caller has looked at
+    judgement.sla_due_at = routing.first_contact_due(playbook.playbook, sla, now=now)
+    steps = routing.promise_steps(playbook.playbook, sla, now=now)
     return {
-        member.user
-        for team in teams.values()
-        for member in team.members
-        if team.strategy == "least_loaded" or member.capacity is not None
+        "id": new_id(),
+        "lead_id": judgement.lead.lead_id,
+        "sla": sla,
+        "met_by": playbook.playbook.sla[sla].met_by,
+        "started_at": now,
+        "due_at": judgement.sla_due_at,
+        "steps": [
+            {
+                "at": step.at.isoformat(),
+                "share": step.share,
+                "do": step.do,
+                "notify": list(step.notify),
+                "to": step.to,
+            }
+            for step in steps
+        ],
+        "step": 0,
+        "next_at": steps[0].at,
     }
 
 
-def _assignment(
-    judgement: Judgement,
-    choice: routing.OwnerChoice,
-    playbook: scoring.CompiledPlaybook,
-    *,
-    new_id: NewId,
-    now: datetime,
-) -> dict[str, Any]:
-    lead, decided = judgement.lead, judgement.evaluation.routing
-    lead.owner = choice.owner
-    if decided.sla:
-        judgement.sla_due_at = routing.first_contact_due(playbook.playbook, decided.sla, now=now)
+def _assignment(judgement: Judgement, *, new_id: NewId, now: datetime) -> dict[str, Any]:
+    lead, handed, move = judgement.lead, judgement.handed, judgement.move
+    assert handed is not None  # noqa: S101 - what the caller has looked at
+    before = move.assignment if move else {}
+    beat = [list(one) for one in handed.beat]
+    if move is None and (rule := judgement.evaluation.routing.beat) is not None:
+        beat.append([f"rule:{rule}", "stands below"])
     return {
         "id": new_id(),
         "lead_id": lead.lead_id,
         "team": lead.team,
-        "owner": choice.owner,
-        "rule": decided.rule,
-        "because": f"{decided.because}; {choice.because}",
-        "sla": decided.sla,
+        "owner": handed.owner,
+        "rule": before.get("rule", lead.route_rule),
+        "because": handed.because if move else f"{lead.route_because}; {handed.because}",
+        "sla": judgement.sla,
         "due_at": judgement.sla_due_at,
         "assigned_at": now,
+        "queue": handed.queue,
+        "beat": beat,
+        "routed_at": before.get("routed_at", now),
     }
 
 

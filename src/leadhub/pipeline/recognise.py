@@ -20,7 +20,7 @@ from uuid import UUID
 
 from leadhub.domain.deduplication import Decision, Key, Known, Scale
 from leadhub.domain.ids import LeadId, SourceId, SubmissionId
-from leadhub.domain.lead import LEAD_HANDLE, Arrived, Lead
+from leadhub.domain.lead import LEAD_HANDLE, Arrived, Held, Lead
 from leadhub.domain.matching import profile
 from leadhub.domain.matching.sighting import sighting_of
 from leadhub.domain.matching.weights import Weights, bits_to_pick_one
@@ -325,5 +325,6 @@ def from_row(row: dict[str, Any], keys: dict[Key, bool]) -> Lead:
         golden=golden,
         keys=dict(keys),
         profile=profile.read(row["profile"]),
+        held=Held.read(row["held"]),
         **{name: row[name] for name in _AS_STORED},
     )

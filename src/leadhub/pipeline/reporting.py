@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from leadhub.domain import events
+from leadhub.domain.feedback import acceptance
 from leadhub.domain.ids import EventId, LeadId, SubmissionId
 from leadhub.domain.lead import Lead
 from leadhub.domain.model import Stage, Temperature
@@ -48,21 +49,28 @@ def report(
         winner_had: the winner's submissions before a merge; what this batch brought if not given.
         unmerged: the merge that was undone, told once, of the lead that kept its id.
     """
-    lead, described = judgement.lead, _described(judgement)
+    lead, known = judgement.lead, described(judgement)
     mine = [arrived.submission_id for arrived in lead.arrived] if winner_had is None else list(winner_had)
     made = [_merged(merge, mine, members) for merge, members in merges]
     if unmerged is not None:
         made.append(_unmerged(unmerged))
-    made.append((events.LeadCreated if lead.version == 1 else events.LeadUpdated, described | _change(judgement)))
-    made += [(model, described | _crossed(judgement, because, public_url)) for model, because in _crossings(judgement)]
-    if judgement.goes_to_sales:
-        made.append((events.LeadRouted, described | _routed(judgement, public_url)))
+    made.append((events.LeadCreated if lead.version == 1 else events.LeadUpdated, known | _change(judgement)))
+    made += [(model, known | _crossed(judgement, because, public_url)) for model, because in _crossings(judgement)]
+    if judgement.goes_to_sales or judgement.is_handed_on:
+        made.append((events.LeadRouted, known | _routed(judgement, public_url)))
     elif judgement.changes_track:
-        made.append((events.LeadNurtured, described | _nurtured(judgement)))
-    return [_numbered(lead, model, data, new_id=new_id, now=now) for model, data in made]
+        made.append((events.LeadNurtured, known | _nurtured(judgement)))
+    return [numbered(lead, model, data, new_id=new_id, now=now) for model, data in made]
 
 
-def _numbered(lead: Lead, model: Any, data: dict[str, Any], *, new_id: NewId, now: datetime) -> NewEvent:
+def handed_on(judgement: Judgement, *, public_url: str, new_id: NewId, now: datetime) -> list[NewEvent]:
+    """Return the event of a lead of which nothing changed but who in sales has it."""
+    data = described(judgement) | _routed(judgement, public_url)
+    return [numbered(judgement.lead, events.LeadRouted, data, new_id=new_id, now=now)]
+
+
+def numbered(lead: Lead, model: Any, data: dict[str, Any], *, new_id: NewId, now: datetime) -> NewEvent:
+    """Return an event of a lead, which takes the lead's next sequence number."""
     lead.sequence += 1
     event = model(
         timestamp=now,
@@ -153,8 +161,8 @@ def _change(judgement: Judgement) -> dict[str, Any]:
 
 
 def _routed(judgement: Judgement, public_url: str) -> dict[str, Any]:
-    lead, evaluation = judgement.lead, judgement.evaluation
-    sla = evaluation.routing.sla
+    lead, evaluation, handed = judgement.lead, judgement.evaluation, judgement.handed
+    sla = judgement.sla
     return {
         "source": _source(lead),
         "attribution": lead.attribution,
@@ -166,7 +174,11 @@ def _routed(judgement: Judgement, public_url: str) -> dict[str, Any]:
             "because": lead.route_because,
             "team": lead.team,
             "owner": lead.owner,
+            "queue": handed.queue if handed else None,
+            "owner_because": handed.because if handed else None,
+            "beat": [{"name": name, "because": because} for name, because in (handed.beat if handed else ())],
         },
+        "acceptance": acceptance(lead.route, lead.sales_decision),
         "sla": {"name": sla, "due_at": judgement.sla_due_at} if sla and judgement.sla_due_at else None,
         "frameworks": {
             name: {"met": len(state.met), "unknown": list(state.unknown), "next_question": state.next_question}
@@ -180,12 +192,13 @@ def _routed(judgement: Judgement, public_url: str) -> dict[str, Any]:
 def _nurtured(judgement: Judgement) -> dict[str, Any]:
     return {
         "track": judgement.lead.track,
-        "because": judgement.evaluation.nurture.because,
+        "because": judgement.lead.route_because if judgement.lead.held else judgement.evaluation.nurture.because,
         "consents": _consents(judgement.lead),
     }
 
 
-def _described(judgement: Judgement) -> dict[str, Any]:
+def described(judgement: Judgement) -> dict[str, Any]:
+    """Return who a lead is and how far it has come, as most events say it."""
     lead = judgement.lead
     values = {name: golden.value for name, golden in lead.golden.items()}
     return {

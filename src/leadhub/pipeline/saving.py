@@ -192,4 +192,5 @@ def lead_row(lead: Lead, judgement: Judgement | None, now: datetime) -> dict[str
         "disqualified_reason": lead.disqualified_reason,
         "sales_decision": lead.sales_decision,
         "rescore_at": lead.rescore_at,
+        "held": lead.held.document() if lead.held else None,
     }

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from leadhub.domain import routing
+from leadhub.domain import owners
 from leadhub.domain.changes import Decision
 from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import Lead
@@ -189,7 +189,7 @@ class _Tally:
         for standing, bands in zip((before, after), self.bands, strict=True):
             bands[standing.total // _BAND * _BAND] += 1
         if lead.sales_decision is not None:
-            accepted = lead.sales_decision == "accepted"
+            accepted = lead.sales_decision in {"accepted", "won", "lost"}
             self.answers[0 if accepted else 1][before.total // _BAND * _BAND] += 1
 
     def _note_moves(self, lead: Lead, before: Standing, after: Standing) -> None:
@@ -216,7 +216,8 @@ class _Tally:
             dealt[mine] += 1
             return
         team = self.playbook.teams[new.team]
-        choice = routing.choose_owner(team, cursor=self.cursors.get(new.team, 0), open_leads=dealt)
+        loads = {member.user: owners.Load(dealt[member.user]) for member in team.members}
+        choice = owners.choose_owner(team, cursor=self.cursors.get(new.team, 0), loads=loads, now=new.context.now)
         self.cursors[new.team] = choice.cursor
         dealt[choice.owner or "nobody: everybody is at capacity"] += 1
 

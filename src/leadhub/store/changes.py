@@ -38,6 +38,12 @@ class Changes:
     assignments: Sequence[Row] = ()
     cursors: Sequence[Row] = ()
     """team, position: whose turn is next."""
+    loads: Sequence[Row] = ()
+    """owner, open_leads, recent, credit: whole rows that are locked."""
+    accounts: Sequence[Row] = ()
+    """team, domain, owner, handed_over_at."""
+    clocks: Sequence[Row] = ()
+    """Promises that begin."""
     enrolments: Sequence[Row] = ()
     items: Sequence[Row] = ()
     """The next steps of enrolments."""
@@ -53,7 +59,7 @@ last_activity_at timestamptz, is_test boolean, golden jsonb, custom jsonb, attri
 profile jsonb, evaluation jsonb, score_total integer, score_fit integer, score_engagement integer, stage text,
 temperature text,
 route text, route_rule text, route_because text, team text, owner text, track text, disqualified_reason text,
-sales_decision text, rescore_at timestamptz
+sales_decision text, rescore_at timestamptz, held jsonb
 """
 _KEY = "kind text, value text, lead_id uuid, status text, seen_at timestamptz"
 _FACT = """
@@ -96,7 +102,14 @@ _APPENDED = {
         "assignment",
         (
             "id uuid, lead_id uuid, team text, owner text, rule text, because text, sla text, due_at timestamptz, "
-            "assigned_at timestamptz"
+            "assigned_at timestamptz, queue text, beat jsonb, routed_at timestamptz"
+        ),
+    ),
+    "clocks": (
+        "response_clock",
+        (
+            "id uuid, lead_id uuid, sla text, met_by text, started_at timestamptz, due_at timestamptz, steps jsonb,"
+            " step integer, next_at timestamptz"
         ),
     ),
     "waiting": ("waiting_activity", "kind text, value text, submission_id uuid"),
@@ -165,7 +178,15 @@ put_blocks AS (
     ON CONFLICT (key, lead_id) DO NOTHING),
 put_cursors AS (
     UPDATE team_cursor AS c SET position = r.position
-      FROM {_rows("cursors", "team text, position integer")} WHERE c.team = r.team)
+      FROM {_rows("cursors", "team text, position integer")} WHERE c.team = r.team),
+put_loads AS (
+    UPDATE owner_load AS o SET open_leads = r.open_leads, recent = r.recent, credit = r.credit
+      FROM {_rows("loads", "owner text, open_leads integer, recent timestamptz[], credit integer")}
+     WHERE o.owner = r.owner),
+put_accounts AS (
+    INSERT INTO account_owner (team, domain, owner, handed_over_at) SELECT team, domain, owner, handed_over_at
+      FROM {_rows("accounts", "team text, domain text, owner text, handed_over_at timestamptz")}
+    ON CONFLICT (team, domain) DO UPDATE SET owner = excluded.owner, handed_over_at = excluded.handed_over_at)
 DELETE FROM pending_submission WHERE submission_id = ANY (${_PLACES["done"]}::uuid[])
 """
 )

@@ -126,7 +126,7 @@ async def load_due(connection: Connection, *, now: datetime, rows: int) -> list[
 _HISTORY = """
 SELECT id, merged_into, version, sequence, created_at, last_activity_at, is_test, golden, custom, attribution, consents,
        NULL AS evaluation, stage, temperature, route, route_rule, route_because, team, owner, track,
-       disqualified_reason, sales_decision, rescore_at, '{}'::jsonb AS profile
+       disqualified_reason, sales_decision, rescore_at, held, '{}'::jsonb AS profile
   FROM lead
  WHERE id < $1 AND merged_into IS NULL AND NOT is_test
    AND ($2::timestamptz IS NULL OR coalesce(last_activity_at, created_at) >= $2)

@@ -47,6 +47,14 @@ UPDATE assignment SET lead_id = CASE WHEN taken THEN lead_id ELSE $1 END,
   FROM (SELECT EXISTS (SELECT FROM assignment WHERE lead_id = $1 AND released_at IS NULL) AS taken) AS t
  WHERE lead_id = $2 AND released_at IS NULL
 """
+_HAND_OVER_CLOCK = """
+UPDATE response_clock SET lead_id = CASE WHEN taken THEN lead_id ELSE $1 END,
+       stopped_at = CASE WHEN taken THEN $3::timestamptz END,
+       stop_reason = CASE WHEN taken THEN 'merged' END,
+       next_at = CASE WHEN taken THEN NULL ELSE next_at END
+  FROM (SELECT EXISTS (SELECT FROM response_clock WHERE lead_id = $1 AND stopped_at IS NULL) AS taken) AS t
+ WHERE lead_id = $2 AND stopped_at IS NULL
+"""
 # What the loser was sent counts for the winner: for how often one is written to, and for what one has read already.
 _LEAVE_TRACK = """
 WITH left_behind AS (
@@ -96,6 +104,7 @@ async def merge(
     await drop_facts(connection, [loser])
     redirected = [row[0] for row in await connection.fetch(_REDIRECT, winner, loser)]
     await connection.execute(_HAND_OVER_ASSIGNMENT, winner, loser, now)
+    await connection.execute(_HAND_OVER_CLOCK, winner, loser, now)
     await connection.execute(_LEAVE_TRACK, winner, loser, now)
     moved = _document(
         {

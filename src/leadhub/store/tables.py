@@ -334,6 +334,8 @@ class Lead(Base):
     disqualified_reason: Mapped[str | None]
     sales_decision: Mapped[str | None]
     rescore_at: Mapped[datetime | None]
+    held: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """Why sales does not get it for now: the shape of `domain.lead.Held`."""
 
 
 class Membership(Base):
@@ -622,13 +624,21 @@ class Assignment(Base):
     __table_args__ = (
         Index("uq_assignment_open", "lead_id", unique=True, postgresql_where=text("released_at IS NULL")),
         Index("ix_assignment_owner_open", "owner", postgresql_where=text("released_at IS NULL")),
+        Index(
+            "ix_assignment_waiting",
+            "team",
+            "routed_at",
+            "id",
+            postgresql_where=text("owner IS NULL AND released_at IS NULL"),
+        ),
+        Index("ix_assignment_lead", "lead_id", "assigned_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     lead_id: Mapped[UUID]
     team: Mapped[str]
     owner: Mapped[str | None]
-    """None while the lead waits in the team's queue."""
+    """None while the lead waits in a queue."""
     rule: Mapped[str]
     because: Mapped[str]
     sla: Mapped[str | None]
@@ -637,6 +647,12 @@ class Assignment(Base):
     assigned_at: Mapped[datetime]
     released_at: Mapped[datetime | None]
     release_reason: Mapped[str | None]
+    routed_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    """When the lead came to sales; the same for everybody who has it until it leaves."""
+    queue: Mapped[str | None] = mapped_column(default=None)
+    """Where it waits; None once somebody has it."""
+    beat: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"), default_factory=list)
+    """[[user, why not], …]: who it could have been."""
 
 
 class TeamCursor(Base):
@@ -646,6 +662,109 @@ class TeamCursor(Base):
 
     team: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
+
+
+class OwnerLoad(Base):
+    """How much somebody in sales has to do: counted under this row's lock, over all teams."""
+
+    __tablename__ = "owner_load"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    open_leads: Mapped[int]
+    recent: Mapped[list[datetime]] = mapped_column(ARRAY(TIMESTAMP(timezone=True)))
+    """The newest hand-overs, as many as a rate cap counts; empty without one."""
+    credit: Mapped[int]
+    """Turns owed."""
+
+
+class AccountOwner(Base):
+    """Who of a team has the leads of a company."""
+
+    __tablename__ = "account_owner"
+
+    team: Mapped[str] = mapped_column(primary_key=True)
+    domain: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    handed_over_at: Mapped[datetime]
+    """The newest of them."""
+
+
+class ResponseClock(Base):
+    """A promise of first contact, from the routing of a lead until it is met, broken or void.
+
+    It is the lead's, not the owner's: whoever takes over takes over what is left of the time. What is to happen when
+    was worked out at routing, so a later playbook does not change a promise that was made.
+    """
+
+    __tablename__ = "response_clock"
+    __table_args__ = (
+        Index("uq_response_clock_open", "lead_id", unique=True, postgresql_where=text("stopped_at IS NULL")),
+        Index("ix_response_clock_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+        Index("ix_response_clock_lead", "lead_id", "started_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    lead_id: Mapped[UUID]
+    sla: Mapped[str]
+    met_by: Mapped[str]
+    """attempt or contact."""
+    started_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    steps: Mapped[list[Any]]
+    """[{"at", "share", "do", "notify", "to"}, …] in order of time."""
+    step: Mapped[int]
+    """How many of them have happened."""
+    next_at: Mapped[datetime | None]
+    """When the next one is due; None when none is left, or the clock is stopped."""
+    breached_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+    stop_reason: Mapped[str | None]
+    """contacted, attempted, …; or why it is void: left sales, merged."""
+    open_seconds: Mapped[int | None]
+    """Time until it was met, on the promise's calendar; None for one that is void."""
+
+
+class Feedback(Base):
+    """What sales says of a lead: kept as it came, applied once."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        Index("uq_feedback_key", "sender", "dedupe_key", unique=True, postgresql_where=text("dedupe_key IS NOT NULL")),
+        Index("ix_feedback_due", "due_at", "id", postgresql_where=text("applied_at IS NULL AND failed_at IS NULL")),
+        Index("ix_feedback_lead", "lead_id", "occurred_at"),
+        CheckConstraint(
+            "outcome IN ('accepted', 'rejected', 'attempted', 'contacted', 'meeting', 'opportunity', 'won', 'lost', "
+            "'unsubscribed', 'bounced')",
+            name="outcome",
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    sender: Mapped[str]
+    """`key:` and an API key's id, `source:` and a source's, or `command line`."""
+    dedupe_key: Mapped[str | None]
+    fingerprint: Mapped[bytes]
+    """SHA-256 of what was said: another word under the same key is a mistake."""
+    named: Mapped[dict[str, Any]]
+    """Whom it is about, as the sender names it: {"lead": …}, {"email": …}, {"phone": …} or {"external_id": …}."""
+    lead_id: Mapped[UUID | None]
+    """Who that was."""
+    outcome: Mapped[str]
+    reason: Mapped[str | None]
+    value: Mapped[float | None] = mapped_column(Double)
+    currency: Mapped[str | None]
+    duplicate_of: Mapped[UUID | None]
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    owner: Mapped[str | None]
+    """Who had the lead then."""
+    effect: Mapped[str | None]
+    """What it changed, in words."""
+    due_at: Mapped[datetime]
+    attempts: Mapped[int]
+    applied_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    error: Mapped[str | None]
 
 
 class Enrolment(Base):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadhub.domain.deduplication import Key
 from leadhub.domain.errors import NotFound
 from leadhub.domain.ids import LeadId
-from leadhub.store.tables import Assignment, Enrolment, IdentityKey, Lead, Membership, Merge
+from leadhub.store.tables import Assignment, Enrolment, IdentityKey, Lead, Membership, Merge, ResponseClock
 
 _MOST_HOPS = 32
 """Merges re-point what was merged before, so one hop is the rule; this only bounds a loop."""
@@ -150,6 +150,8 @@ class LeadRows:
     memberships: int
     merges: tuple[Row, ...]
     assignment: Row | None
+    promise: Row | None
+    """The newest promise of first contact, under way or not."""
     enrolment: Row | None
 
 
@@ -169,6 +171,7 @@ async def get_lead(session: AsyncSession, lead_id: LeadId) -> LeadRows:
         memberships=await _count(session, found),
         merges=await _rows(session, _merges(found)),
         assignment=next(iter(await _rows(session, _assignment(found))), None),
+        promise=next(iter(await _rows(session, _promise(found))), None),
         enrolment=next(iter(await _rows(session, _enrolment(found))), None),
     )
 
@@ -222,7 +225,29 @@ def _assignment(lead_id: LeadId) -> Rows:
         Assignment.sla,
         Assignment.due_at,
         Assignment.assigned_at,
+        Assignment.queue,
+        Assignment.beat,
+        Assignment.routed_at,
     ).where(Assignment.lead_id == lead_id, Assignment.released_at.is_(None))
+
+
+def _promise(lead_id: LeadId) -> Rows:
+    clock = ResponseClock
+    return (
+        select(
+            clock.sla,
+            clock.started_at,
+            clock.due_at,
+            clock.breached_at,
+            clock.next_at,
+            clock.stopped_at,
+            clock.stop_reason,
+            clock.open_seconds,
+        )
+        .where(clock.lead_id == lead_id)
+        .order_by(clock.started_at.desc(), clock.id.desc())
+        .limit(1)
+    )
 
 
 def _enrolment(lead_id: LeadId) -> Rows:

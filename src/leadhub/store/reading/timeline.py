@@ -36,8 +36,13 @@ _PARTS: Mapping[str, str] = {
     "assignment": """
         SELECT n.assigned_at AS at, jsonb_build_object(
             'team', n.team, 'owner', n.owner, 'rule', n.rule, 'because', n.because, 'released_at', n.released_at,
-            'release_reason', n.release_reason) AS detail
+            'release_reason', n.release_reason, 'queue', n.queue) AS detail
           FROM assignment AS n WHERE n.lead_id = ANY (CAST(:family AS uuid[]))""",
+    "feedback": """
+        SELECT f.occurred_at AS at, jsonb_build_object(
+            'feedback_id', f.id, 'outcome', f.outcome, 'reason', f.reason, 'owner', f.owner, 'effect', f.effect,
+            'sender', f.sender) AS detail
+          FROM feedback AS f WHERE f.lead_id = ANY (CAST(:family AS uuid[])) AND f.applied_at IS NOT NULL""",
     "enrolment": """
         SELECT e.enrolled_at AS at, jsonb_build_object(
             'track', e.track, 'because', e.because, 'exited_at', e.exited_at, 'exit_reason', e.exit_reason) AS detail
