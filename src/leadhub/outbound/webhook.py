@@ -169,7 +169,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self._factory = partial[ResponseHandler](_Protocol, loop=self._loop)
+        self._factory: partial[ResponseHandler] = partial(_Protocol, loop=self._loop)
 
 
 def _tracing() -> aiohttp.TraceConfig:
