@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from tests.support.admin import problem_of
 from tests.support.gateway import Gateway, client_of, execute, own_database, running
+from tests.support.outbox import Outbox
 from tests.support.waiting import a_source, content, received
 
 from leadhub.embedded import EmbeddedServers
