@@ -1,4 +1,4 @@
-"""The promise to receivers, with workers as processes of their own: at least once, and twice only what was in flight."""
+"""The promise to receivers, by workers as processes of their own: at least once, twice only what was in flight."""
 
 import asyncio
 import contextlib
