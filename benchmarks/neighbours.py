@@ -46,6 +46,15 @@ async def _steady(resources: Resources, port: int, *, seconds: float) -> dict[st
     return {"sent": len(told) * each, "came": len(waits), **spread(waits)}
 
 
+async def _warm(resources: Resources, port: int, workers: int) -> None:
+    """Return when the workers are up, with connections open and statements prepared."""
+    while not (await seen(port))["first"]:
+        await tell(resources, _TYPES[0], 1)
+        await asyncio.sleep(1)
+    await asyncio.sleep(workers)
+    await _steady(resources, port, seconds=3)
+
+
 async def _run(workers: int, *, seconds: float) -> dict[str, Any]:
     port = free_port()
     result: dict[str, Any] = {"workers": workers}
@@ -58,8 +67,7 @@ async def _run(workers: int, *, seconds: float) -> dict[str, Any]:
                 await subscribe(resources, port, f"fast/{number}", kind, cap=_CAP, host=HOSTS[number])
             for _ in range(workers):
                 stack.enter_context(worker(running))
-            await asyncio.sleep(5)
-            await _steady(resources, port, seconds=3)  # warm: connections open, statements prepared
+            await _warm(resources, port, workers)
             result["alone"] = await _steady(resources, port, seconds=seconds)
             await subscribe(resources, port, "hang/0", "lead.failed", cap=_CAP, host=HOSTS[_FAST])
             for _ in range(_BACKLOG // 1_000):

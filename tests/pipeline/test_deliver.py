@@ -289,13 +289,14 @@ async def test_two_workers_keep_an_endpoints_cap(resources: Resources, outbox: O
 
 
 async def test_hanging_endpoints_delay_nobody(resources: Resources, outbox: Outbox) -> None:
-    """As many as would fill every slot of the worker if each had its cap."""
+    """More endpoints than the worker has slots, and ten events for each, all from one moment on."""
+    slots = 16
     async with answering(_never) as hanging, answering(_ok) as fast:
-        for _ in range(16):
+        for _ in range(2 * slots):
             await outbox.endpoint(hanging.url, cap=4)
         await outbox.events(10)
-        async with delivering(resources, slots=64, total_seconds=10) as deliverer:
-            await until(lambda: len(hanging.requests) == 52)
+        async with delivering(resources, slots=slots, total_seconds=10) as deliverer:
+            await until(lambda: len(hanging.requests) >= slots)
             await outbox.endpoint(fast.url, types=["lead.merged"])
             started = time.monotonic()
             await outbox.events(20, type="lead.merged")
@@ -304,8 +305,8 @@ async def test_hanging_endpoints_delay_nobody(resources: Resources, outbox: Outb
             took = time.monotonic() - started
             await deliverer.kill()
 
-    assert took < 2
-    assert len(hanging.requests) == 52
+    assert took < 4  # the first sixteen have their slots for a second, and so on, not until they time out
+    assert len(hanging.requests) <= 4 * slots
 
 
 async def test_a_410_ends_the_endpoint(resources: Resources, outbox: Outbox) -> None:
