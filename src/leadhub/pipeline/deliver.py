@@ -180,7 +180,7 @@ class Deliverer:
         """Send, decide, have it recorded."""
         lease = claimed.lease
         result = await self._send(claimed)
-        self._slots.give(lease)
+        self._slots.give(lease, at=monotonic())
         now = self._clock()
         schedule = lease.schedule or SCHEDULE
         decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter(), schedule=schedule)
