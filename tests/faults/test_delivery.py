@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import redis.asyncio
 from tests.support.delivering import until
 from tests.support.deployment import Deployment, deployment
 from tests.support.outbox import Outbox
 from tests.support.receivers import Received, Receiver, answering, status
 
+from leadhub.outbound import queue
 from leadhub.store.engine import create_engine
 from leadhub.store.migrations import migrate
 from leadhub.store.vault import Vault
@@ -107,7 +107,7 @@ async def test_a_flushed_redis_and_a_killed_postgresql_lose_nothing(crm: Crm) ->
     servers = crm.running.servers
     crm.start("worker")
     await crm.tell(20)
-    async with redis.asyncio.from_url(servers.redis_url) as client:
+    async with queue.connect(servers.redis_url) as client:
         await client.flushall()
     await crm.tell(20)
     await crm.some(20)

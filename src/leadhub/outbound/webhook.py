@@ -169,7 +169,8 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self._factory: partial[ResponseHandler] = partial(_Protocol, loop=self._loop)
+        # The base's own type is a partial of its own protocol, and a partial's type does not vary.
+        self._factory = partial(_Protocol, loop=self._loop)  # type: ignore[assignment]
 
 
 def _tracing() -> aiohttp.TraceConfig:
