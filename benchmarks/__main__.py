@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 SHORT = ("scoring", "normalisation", "channels", "accept", "processing", "routing", "delivery", "speed_to_lead")
-LONG = ("growth", "candidates", "overload", "dedupe", "simulation")
+LONG = (
+    "growth", "candidates", "overload", "dedupe", "simulation", "neighbours", "recovery", "worker_memory", "claims"
+)  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -9,14 +9,17 @@ import json
 import random
 import secrets
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvloop
 from benchmarks.accept import free_port, process
 from benchmarks.measuring import Servers, cpu_seconds, postgres_cpu_seconds, servers
+from benchmarks.receiver import HOSTS
 from sqlalchemy import text
 
 from leadhub.domain.ids import EventId, LeadId
@@ -35,14 +38,35 @@ _new_id = Ids()
 _COUNT = text("SELECT count(*) FROM delivery WHERE event_type = :type AND state = 'delivered'")
 
 
-async def _times(port: int) -> dict[str, float]:
+async def seen(port: int) -> dict[str, Any]:
+    """Return what the receiver saw: `first` by event, `repeated`, `most_hanging`."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /times HTTP/1.1\r\n\r\n")
+    writer.write(b"GET /seen HTTP/1.1\r\n\r\n")
     head = await reader.readuntil(b"\r\n\r\n")
     body = await reader.readexactly(int(head.lower().partition(b"content-length: ")[2]))
     writer.close()
-    times: dict[str, float] = json.loads(body)
-    return times
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def spread(waits: list[float]) -> dict[str, float]:
+    """Return the median and the 95th percentile, in milliseconds, of waits in seconds."""
+    ordered = sorted(waits) or [float("nan")]
+    return {"p50_ms": statistics.median(ordered) * 1000, "p95_ms": ordered[int(len(ordered) * 0.95)] * 1000}
+
+
+@contextmanager
+def worker(running: Servers, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker process, and stop it afterwards if it runs still."""
+    child = subprocess.Popen([sys.executable, "-m", "leadhub", "worker"], env=running.environment(**environment))
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            child.kill()
 
 
 @asynccontextmanager
@@ -75,12 +99,14 @@ async def delivering(resources: Resources) -> AsyncIterator[None]:
         listening.cancel()
 
 
-async def subscribe(resources: Resources, port: int, path: str, event_type: str, *, cap: int) -> None:
+async def subscribe(
+    resources: Resources, port: int, path: str, event_type: str, *, cap: int, host: str = "127.0.0.1"
+) -> None:
     """Add an endpoint of the receiver."""
     await create_endpoint(
         resources.sessions,
         resources.vault,
-        url=f"http://127.0.0.1:{port}/{path}",
+        url=f"http://{host}:{port}/{path}",
         event_types=[event_type],
         lane_cap=cap,
         allowed_networks=resources.settings.outbound_networks,
@@ -140,30 +166,26 @@ async def latency(resources: Resources, port: int, *, seconds: float, rate: floa
             [event_id] = await tell(resources, "lead.routed", 1)
             told[event_id] = time.time()
         await asyncio.sleep(1)
-        came = await _times(port)
-    waits = sorted((came[event_id] - at) * 1000 for event_id, at in told.items() if event_id in came)
-    return {
-        "sent": len(told),
-        "came": len(waits),
-        "p50_ms": statistics.median(waits),
-        "p95_ms": waits[int(len(waits) * 0.95)],
-    }
+        came = (await seen(port))["first"]
+    waits = [came[event_id] - at for event_id, at in told.items() if event_id in came]
+    return {"sent": len(told), "came": len(waits), **spread(waits)}
 
 
 async def run(*, count: int = 5_000, seconds: float = 5) -> dict[str, Any]:
-    """Measure throughput, then latency alone and beside a hanging endpoint with a backlog of 5,000."""
+    """Measure throughput, then latency at 50 and at 200 a second, and at 50 beside a hanging endpoint with 5,000."""
     result: dict[str, Any] = {}
     port = free_port()
     with servers() as running, process(running, "benchmarks.receiver", str(port), port=port):
         settings = running.settings()
         await migrate(settings.database_url, now=clock())
         async with open_resources(settings) as resources:
-            for _ in range(10):
-                await subscribe(resources, port, "fast", "lead.merged", cap=8)
+            for number in range(10):
+                await subscribe(resources, port, f"fast/{number}", "lead.merged", cap=8, host=HOSTS[number])
             await throughput(resources, running, count=1_000)  # warm: statements prepared, connections open
             result["throughput"] = await throughput(resources, running, count=count)
             await subscribe(resources, port, "fast", "lead.routed", cap=4)
             result["alone"] = await latency(resources, port, seconds=seconds)
+            result["at_200"] = await latency(resources, port, seconds=seconds, rate=200)
             await subscribe(resources, port, "hang", "lead.nurtured", cap=4)
             for _ in range(5):
                 await tell(resources, "lead.nurtured", 1000)
@@ -173,8 +195,9 @@ async def run(*, count: int = 5_000, seconds: float = 5) -> dict[str, Any]:
 
 
 def main() -> dict[str, Any]:
-    """Print deliveries a second, CPU a delivery, and the latency alone and beside a hanging endpoint."""
-    result = uvloop.run(run())
+    """Print deliveries a second, CPU a delivery, and the latency; seconds for each may be given as an argument."""
+    sizes = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
+    result = uvloop.run(run(count=sizes[0] * 1_000, seconds=sizes[0]) if sizes else run())
     for name, figures in result.items():
         shown = {key: round(value, 2) for key, value in figures.items()} if isinstance(figures, dict) else figures
         print(f"{name}: {shown}")

@@ -73,6 +73,21 @@ ATTEMPT_SECONDS = Histogram(
 DELIVERIES_AGE = Gauge(
     "leadhub_deliveries_oldest_seconds", "Age of the delivery that has been due for longest", registry=REGISTRY
 )
+ENDPOINT_AGE = Gauge(
+    "leadhub_endpoint_oldest_seconds", "Age of the delivery to an endpoint that has been due for longest", ["endpoint"],
+    registry=REGISTRY,
+)  # fmt: skip
+ENDPOINT_IN_FLIGHT = Gauge(
+    "leadhub_endpoint_in_flight", "Webhooks on their way to an endpoint", ["endpoint"], registry=REGISTRY
+)
+ENDPOINT_WIDTH = Gauge(
+    "leadhub_endpoint_width", "Most webhooks at once that an endpoint bears; 0 while its circuit is open", ["endpoint"],
+    registry=REGISTRY,
+)  # fmt: skip
+ENDPOINT_FAILING = Gauge(
+    "leadhub_endpoint_failing_seconds", "For how long nothing has succeeded at an endpoint", ["endpoint"],
+    registry=REGISTRY,
+)  # fmt: skip
 SPEED_TO_LEAD = Histogram(
     "leadhub_speed_to_lead_seconds", "From receipt of a submission to a 2xx for its lead.routed", buckets=_SECONDS,
     registry=REGISTRY,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from tests.support.admin import problem_of
 from tests.support.gateway import Gateway, client_of, execute, own_database, running
+from tests.support.outbox import Outbox
 from tests.support.waiting import a_source, content, received
 
 from leadhub.embedded import EmbeddedServers
@@ -119,3 +121,17 @@ async def test_metrics_count_the_queue(gateway: Gateway, client: httpx2.AsyncCli
     assert "leadhub_pending_submissions 2.0" in lines
     assert "leadhub_failed_submissions 1.0" in lines
     assert any(line.startswith("leadhub_pending_oldest_seconds ") for line in lines)
+
+
+async def test_metrics_tell_of_each_endpoint(gateway: Gateway, client: httpx2.AsyncClient) -> None:
+    outbox = Outbox(gateway.resources.engine)
+    late = await outbox.endpoint()
+    await outbox.events(at=datetime.now(UTC) - timedelta(seconds=90))
+    idle = await outbox.endpoint()
+
+    lines = dict(line.rsplit(" ", 1) for line in (await client.get("/metrics")).text.splitlines() if "#" not in line)
+
+    assert 90 <= float(lines[f'leadhub_endpoint_oldest_seconds{{endpoint="{late}"}}']) < 600
+    assert float(lines[f'leadhub_endpoint_oldest_seconds{{endpoint="{idle}"}}']) == 0
+    assert float(lines[f'leadhub_endpoint_in_flight{{endpoint="{late}"}}']) == 0
+    assert float(lines[f'leadhub_endpoint_width{{endpoint="{late}"}}']) == 4

@@ -29,7 +29,7 @@ def test_what_is_under_way_has_a_slot_until_it_comes_back(slots: Slots) -> None:
     slots.take(lease, at=0)
     assert (slots.room(at=0.5).slots, slots.room(at=0.5).busy) == (SIZE - 1, {lease.endpoint_id: 1})
 
-    slots.give(lease)
+    slots.give(lease, at=0.6)
 
     room = slots.room(at=0.5)
     assert (room.slots, room.busy, room.host) == (SIZE, {}, 3)
@@ -44,8 +44,25 @@ def test_what_hangs_gives_its_slot_back_and_its_endpoint_is_in_doubt(slots: Slot
     room = slots.room(at=1.1)
 
     assert room.slots == SIZE
-    assert set(room.slow) == {lease.endpoint_id for lease in hanging}
     assert room.busy.keys() == {lease.endpoint_id for lease in hanging}
+
+
+def test_an_endpoint_is_known_for_a_quick_answer_until_it_hangs_or_is_not_heard_of(slots: Slots) -> None:
+    endpoint_id = _lease().endpoint_id
+    quick, slow = _lease(endpoint_id), _lease(endpoint_id)
+    slots.take(quick, at=0)
+    slots.give(quick, at=0.1)
+    assert list(slots.room(at=0.2).quick) == [endpoint_id]
+    assert list(slots.room(at=90).quick) == []
+
+    slots.take(quick, at=100)
+    slots.give(quick, at=100.1)
+    slots.take(slow, at=100.2)
+
+    assert list(slots.room(at=100.3).quick) == [endpoint_id]
+    assert list(slots.room(at=102).quick) == []
+    slots.give(slow, at=103)
+    assert list(slots.room(at=103).quick) == []
 
 
 def test_what_waits_beside_is_bounded(slots: Slots) -> None:

@@ -38,7 +38,7 @@ class Deployment:
         self.log = log
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, verb: str, *, name: str | None = None) -> None:
+    def start(self, verb: str, *, name: str | None = None, **variables: str) -> None:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT / "src"),
@@ -48,6 +48,7 @@ class Deployment:
             "LEADHUB_PORT": str(self.port),
             "LEADHUB_LEASE_SECONDS": "5",
             "LEADHUB_OUTBOUND_NETWORKS": "127.0.0.0/8",
+            **variables,
         }
         with self.log.open("ab") as log:
             self._running[name or verb] = subprocess.Popen(
@@ -61,6 +62,9 @@ class Deployment:
     def terminate(self, verb: str) -> int:
         self._running[verb].send_signal(signal.SIGTERM)
         return self._running[verb].wait(timeout=20)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        self._running[name].send_signal(number)
 
     def stop(self) -> None:
         for process in self._running.values():

@@ -135,9 +135,9 @@ async def claim(
     busy: dict[EndpointId, int] | None = None,
     doubtful: int = 64,
     host: int = 1_000,
-    slow: Sequence[EndpointId] = (),
+    quick: Sequence[EndpointId] = (),
 ) -> Batch:
-    room = Room(slots=slots, again=slots // 2, doubtful=doubtful, host=host, busy=busy or {}, slow=slow)
+    room = Room(slots=slots, again=slots // 2, doubtful=doubtful, host=host, busy=busy or {}, quick=quick)
     found = await lanes.look(connection, room, now=now)
     if not found.lanes:
         return Batch(is_more=found.is_more)

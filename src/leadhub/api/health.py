@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +26,8 @@ _CACHED_SECONDS = 1.0
 _DATABASE_SECONDS = 1.0
 _REDIS_SECONDS = 0.5
 _OK = "ok"
+_MOST_ENDPOINTS = 100
+"""Endpoints that have metrics of their own: each costs a monitoring system four series."""
 
 router = APIRouter(tags=["health"])
 
@@ -143,9 +145,27 @@ async def metrics(request: Request) -> Response:
 async def _count_queue(resources: Resources, now: Callable[[], datetime]) -> None:
     async with asyncio.timeout(_DATABASE_SECONDS), resources.engine.connect() as connection:
         found = await database.queue(connection, now=now())
+        lanes = await database.lanes(connection, now=now(), most=_MOST_ENDPOINTS)
     telemetry.QUEUE_DEPTH.set(found.waiting)
     telemetry.QUEUE_AGE.set(found.oldest_seconds)
     telemetry.QUEUE_FAILED.set(found.parked)
+    _measure(lanes)
+
+
+def _measure(lanes: Sequence[database.LaneLoad]) -> None:
+    """Set the gauges of the endpoints that are worst off; those of all others are absent."""
+    gauges = (
+        telemetry.ENDPOINT_AGE,
+        telemetry.ENDPOINT_IN_FLIGHT,
+        telemetry.ENDPOINT_WIDTH,
+        telemetry.ENDPOINT_FAILING,
+    )
+    for gauge in gauges:
+        gauge.clear()
+    for lane in lanes:
+        figures = (lane.oldest_seconds, lane.in_flight, lane.width, lane.failing_seconds)
+        for gauge, figure in zip(gauges, figures, strict=True):
+            gauge.labels(str(lane.endpoint_id)).set(figure)
 
 
 def _json(status: int, content: dict[str, object]) -> Response:

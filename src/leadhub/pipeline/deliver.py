@@ -42,6 +42,8 @@ _log = telemetry.get_logger("deliver")
 
 _POLL_SECONDS = 1.0
 """The longest that a due delivery waits when its hint was lost."""
+_FULL_SECONDS = 0.2
+"""How soon it is looked again whether a slot is free, besides whenever a request comes back."""
 _REAP_SECONDS = 10.0
 _LEASE_MARGIN = timedelta(seconds=15)
 """A lease outlasts an attempt's deadline by this: the time to claim and to record."""
@@ -138,6 +140,7 @@ class Deliverer:
         room = self._slots.room(at=monotonic())
         self._is_more = True  # until the answer is there, whatever is recorded may have made room
         if stop.is_set() or not room.slots:
+            asyncio.get_running_loop().call_later(_FULL_SECONDS, self._work.set)  # some may have become slow by then
             return []
         try:
             batch = await self._lease(room)
@@ -177,7 +180,7 @@ class Deliverer:
         """Send, decide, have it recorded."""
         lease = claimed.lease
         result = await self._send(claimed)
-        self._slots.give(lease)
+        self._slots.give(lease, at=monotonic())
         now = self._clock()
         schedule = lease.schedule or SCHEDULE
         decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter(), schedule=schedule)

@@ -2,7 +2,8 @@
 
 A request that has waited for longer than a moment costs a socket and no work. So it gives its slot back and waits
 beside: endpoints that all begin to hang at once hold up the others for that moment only, not until they time out.
-Those that this worker waits for are in doubt, as are those that just failed; together they may take half of the slots.
+Endpoints that are not known to answer quickly are in doubt, as are those that just failed; together they may take half
+of the slots. So the other half is always there for those with a good history.
 """
 
 from collections import Counter
@@ -13,6 +14,8 @@ from leadhub.store.lanes import Lease, Room
 
 _MOMENT_SECONDS = 1.0
 """So long a request keeps its slot: most are answered well before."""
+_REMEMBERED_SECONDS = 60.0
+"""So long an endpoint is known for having answered quickly."""
 _BESIDE = 3
 """For each slot so many requests may wait beside: the most that are open at once is four times the slots."""
 
@@ -36,14 +39,19 @@ class Slots:
         self._size = size
         self._host_cap = host_cap
         self._in_flight: dict[AttemptId, _InFlight] = {}
+        self._answered: dict[EndpointId, float] = {}
+        """When an endpoint last answered quickly; the longest ago first."""
 
     def take(self, lease: Lease, *, at: float) -> None:
         """Note that a request sets out; `at` is of a clock that only goes forward, in seconds."""
         self._in_flight[lease.attempt_id] = _InFlight(lease, at)
 
-    def give(self, lease: Lease) -> None:
+    def give(self, lease: Lease, *, at: float) -> None:
         """Note that it came back."""
-        del self._in_flight[lease.attempt_id]
+        since = self._in_flight.pop(lease.attempt_id).since
+        self._answered.pop(lease.endpoint_id, None)
+        if at - since <= _MOMENT_SECONDS:
+            self._answered[lease.endpoint_id] = at
 
     def room(self, *, at: float) -> Room:
         """Return what may be taken now.
@@ -61,6 +69,7 @@ class Slots:
             else:
                 again += one.lease.is_again
                 doubtful += one.lease.is_in_doubt
+        self._forget(before=at - _REMEMBERED_SECONDS)
         half, most_beside = self._size // 2, _BESIDE * self._size
         beside = min(slow.total(), most_beside)
         return Room(
@@ -69,5 +78,9 @@ class Slots:
             doubtful=max(0, min(half - doubtful, most_beside - slow.total())),
             host=self._host_cap,
             busy=busy,
-            slow=tuple(slow),
+            quick=[endpoint_id for endpoint_id in self._answered if endpoint_id not in slow],
         )
+
+    def _forget(self, *, before: float) -> None:
+        while self._answered and self._answered[first := next(iter(self._answered))] < before:
+            del self._answered[first]

@@ -97,13 +97,13 @@ class Room:
     again: int
     """Most retries and replays among them."""
     doubtful: int
-    """Most to endpoints in doubt among them: those that just failed, and those that this worker waits for."""
+    """Most to endpoints in doubt among them: those that just failed, and those not known to answer quickly."""
     host: int
     """Most in flight to one host, over all workers and all endpoints there."""
     busy: Mapping[EndpointId, int]
     """What this worker has in flight, by endpoint."""
-    slow: Collection[EndpointId] = ()
-    """Endpoints that this worker has been waiting for."""
+    quick: Collection[EndpointId] = ()
+    """Endpoints that lately answered this worker quickly, and keep it waiting for nothing now."""
 
 
 # The counts are of the past, but here they only keep full lanes from standing at the front of the queue. The oldest due
@@ -121,7 +121,7 @@ SELECT l.endpoint_id,
        AND CASE l.openings WHEN 0 THEN l.width ELSE 1 END > (
            SELECT count(*) FROM delivery AS d WHERE d.endpoint_id = l.endpoint_id AND d.state = 'leased')
        AND l.host NOT IN (SELECT host FROM full_host)
-       AND ($6 OR NOT (l.failures + l.openings > 0 OR l.endpoint_id = ANY ($7::uuid[]))) AS has_room
+       AND ($6 OR (l.failures + l.openings = 0 AND l.endpoint_id = ANY ($7::uuid[]))) AS has_room
   FROM lane AS l
   LEFT JOIN unnest($3::uuid[], $4::integer[]) AS ours (endpoint_id, busy) USING (endpoint_id)
  WHERE (l.blocked_until IS NULL OR l.blocked_until <= $1)
@@ -190,7 +190,7 @@ _LEASE = """
 WITH lanes AS MATERIALIZED (
     SELECT l.endpoint_id, asked.busy, p.url, p.version, p.payload, p.filter, p.extras, p.schedule, l.per_minute, l.host,
            p.poison = 'block' AS blocks,
-           l.failures + l.openings > 0 OR l.endpoint_id = ANY ($9::uuid[]) AS in_doubt,
+           l.failures + l.openings > 0 OR l.endpoint_id <> ALL ($9::uuid[]) AS in_doubt,
            CASE WHEN l.per_minute > 0
                 THEN least(greatest(1, l.per_minute / 60.0),
                            l.tokens + extract(epoch FROM $1 - l.last_served_at) * l.per_minute / 60.0) END AS tokens,
@@ -292,7 +292,7 @@ async def look(connection: Connection, room: Room, *, now: datetime) -> Look:
     """Return the lanes that a worker with so much room should claim from."""
     busy = room.busy
     rows = await connection.fetch(
-        _LOOK, now, room.slots, list(busy), list(busy.values()), room.host, room.doubtful > 0, list(room.slow)
+        _LOOK, now, room.slots, list(busy), list(busy.values()), room.host, room.doubtful > 0, list(room.quick)
     )
     return Look(
         lanes=tuple(EndpointId(row["endpoint_id"]) for row in rows if row["has_room"]),
@@ -337,7 +337,7 @@ async def claim(
         room.again,
         room.doubtful,
         room.host,
-        list(room.slow),
+        list(room.quick),
     )
     filled = Counter(row["endpoint_id"] for row in rows)
     is_more = (

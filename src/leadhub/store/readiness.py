@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
@@ -23,6 +24,33 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM pending_submission WHERE failed_at I
        (SELECT count(*) FROM (SELECT 1 FROM pending_submission WHERE failed_at IS NOT NULL LIMIT :most) AS parked),
        (SELECT submission_id FROM pending_submission WHERE failed_at IS NULL ORDER BY submission_id LIMIT 1)
 """)
+
+
+_LANES = text("""
+SELECT l.endpoint_id, CASE l.openings WHEN 0 THEN l.width ELSE 0 END AS width, l.failing_since,
+       (SELECT count(*) FROM delivery AS d WHERE d.endpoint_id = l.endpoint_id AND d.state = 'leased') AS in_flight,
+       least((SELECT d.due_at FROM delivery AS d
+               WHERE d.endpoint_id = l.endpoint_id AND d.state = 'pending' AND NOT d.is_again
+               ORDER BY d.due_at LIMIT 1),
+             (SELECT d.due_at FROM delivery AS d
+               WHERE d.endpoint_id = l.endpoint_id AND d.state = 'pending' AND d.is_again
+               ORDER BY d.due_at LIMIT 1)) AS oldest
+  FROM lane AS l
+ ORDER BY oldest NULLS LAST, l.endpoint_id
+ LIMIT :most
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneLoad:
+    """How an endpoint does."""
+
+    endpoint_id: UUID
+    width: int
+    """Most webhooks at once; 0 while its circuit is open."""
+    in_flight: int
+    oldest_seconds: float
+    failing_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +89,22 @@ async def queue(connection: AsyncConnection, *, now: datetime) -> Queue:
     waiting, parked, oldest = (await connection.execute(_QUEUE, {"most": MOST_COUNTED})).one()
     age = max(0.0, (now - uuid7_time(oldest)).total_seconds()) if oldest else 0.0
     return Queue(waiting, parked, age)
+
+
+async def lanes(connection: AsyncConnection, *, now: datetime, most: int) -> list[LaneLoad]:
+    """Return how endpoints do, at most so many: those first for which something has been due for longest."""
+    rows = (await connection.execute(_LANES, {"most": most})).all()
+    return [
+        LaneLoad(
+            endpoint_id=row.endpoint_id,
+            width=row.width,
+            in_flight=row.in_flight,
+            oldest_seconds=_age(row.oldest, now),
+            failing_seconds=_age(row.failing_since, now),
+        )
+        for row in rows
+    ]
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
