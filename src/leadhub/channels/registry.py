@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from leadhub.channels.api import ApiChannel
+from leadhub.channels.files.channel import ImportChannel
 from leadhub.channels.form import FormChannel
 from leadhub.channels.platform import Platform
 from leadhub.channels.platforms import (
@@ -78,6 +79,6 @@ _PLATFORMS = (
 PLATFORMS: Mapping[str, Platform] = MappingProxyType({platform.name: platform for platform in _PLATFORMS})
 """Those that are data and a small function, in the order in which they are listed to people."""
 
-_ALL: tuple[Channel, ...] = (ApiChannel(), FormChannel(), *_PLATFORMS)
+_ALL: tuple[Channel, ...] = (ApiChannel(), FormChannel(), ImportChannel(), *_PLATFORMS)
 
 CHANNELS: Mapping[str, Channel] = MappingProxyType({channel.name: channel for channel in _ALL})
