@@ -26,6 +26,7 @@ from leadhub.outbound.queue import Wakeup
 from leadhub.pipeline import housekeeping
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.fetch import Fetching, fetch_due
+from leadhub.pipeline.importing import Importing, run_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
 from leadhub.pipeline.recheck import recheck_due
@@ -80,6 +81,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 _help_out(work, playbook, wakeup, stop, backlog),
                 deliverer.run(stop),
                 _fetch(resources, stop),
+                _import(resources, stop),
             )
     finally:
         for task in background:
@@ -113,6 +115,23 @@ async def _fetch(resources: Resources, stop: asyncio.Event) -> None:
                 await _pause(stop, _POLL_SECONDS)
     finally:
         await fetcher.close()
+        await inbox.close()
+
+
+async def _import(resources: Resources, stop: asyncio.Event) -> None:
+    """Take files in, one after the other; those whose worker died, too."""
+    inbox = open_inbox(resources)
+    work = Importing(sessions=resources.sessions, inbox=inbox, new_id=Ids(), clock=clock)
+    try:
+        while not stop.is_set():
+            try:
+                worked = await run_due(work, stop=stop)
+            except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
+                _log.error("import.fault", error_class=type(error).__name__)
+                worked = False
+            if not worked:
+                await _pause(stop, _POLL_SECONDS)
+    finally:
         await inbox.close()
 
 
@@ -217,6 +236,7 @@ def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook
         await housekeeping.purge_keys(resources.sessions, now=clock(), keep=keep)
         await housekeeping.purge_quarantine(resources.sessions, now=clock())
         await housekeeping.purge_spam(resources.sessions, now=clock())
+        await housekeeping.purge_imports(resources.sessions, now=clock())
 
     async def rescore(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
         while await rescore_due(work, await playbook.current(now=clock())):

@@ -110,7 +110,7 @@ async def test_rows_are_taken_once_and_the_others_come_back_with_their_reasons(
         lines = file.read().decode().splitlines()
     assert lines[0] == '"row","reasons","E-Mail","Firma","Telefon"'
     assert lines[1].startswith('"2","An e-mail address or a phone number is required.","","Nobody"')
-    assert lines[2].startswith('"3","E-Mail: This is not an e-mail address')
+    assert lines[2].startswith('"3","This is not an e-mail address')
     assert lines[2].endswith('"\'=cmd","",""')
     with pytest.raises(Conflict):
         await start(work.sessions, import_id, is_check=False, mapping={}, now=work.clock())

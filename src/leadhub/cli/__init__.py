@@ -31,6 +31,7 @@ _COMMANDS = (
     (_LEADS, "submissions", "submissions:app", "See and replay what could not be processed."),
     (_LEADS, "deliveries", "deliveries:app", "See what was sent to whom, and how it ended."),
     (_CONNECT, "sources", "sources:app", "Connect what leads come from."),
+    (_CONNECT, "imports", "imports:app", "Check files of leads, and take them in."),
     (_CONNECT, "endpoints", "endpoints:app", "Subscribe what leads go to."),
     (_CONNECT, "keys", "keys:app", "Make and revoke API keys."),
     (_CONNECT, "playbook", "playbook:app", "Read and check the document that decides."),

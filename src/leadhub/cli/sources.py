@@ -107,7 +107,7 @@ def steps(key: str, /) -> None:
     """
 
     async def work(resources: Resources) -> Source:
-        return await _by_key(resources, key)
+        return await by_key(resources, key)
 
     source = use(work)
     url = _url(source.channel, source.key)
@@ -130,7 +130,7 @@ def secret(key: str, /, *, make: Flag = False, forget: UUID | None = None) -> No
     text = sources.make_secret(entropy) if make else _typed_secret()
 
     async def work(resources: Resources) -> Source:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         return await sources.add_secret(
             resources.sessions, resources.vault, source.id, text, now=now(), entropy=entropy
         )
@@ -151,7 +151,7 @@ def token(key: str, /) -> None:
     text = _typed_secret("token", longest=4_000)
 
     async def work(resources: Resources) -> TokenState:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         await fetch.set_token(resources.sessions, resources.vault, source.id, text, now=now())
         async with resources.sessions.begin() as session:
             await notifications.replay(session, source.id, now=now())
@@ -172,7 +172,7 @@ def quarantine(key: str, /, *, replay: Flag = False, as_json: Json = False) -> N
     """
 
     async def work(resources: Resources) -> tuple[Replayed | None, list[_HeldLine]]:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         done = None
         if replay:
             inbox = open_inbox(resources)
@@ -202,7 +202,7 @@ def preview(key: str, file: Path, /, *, content_type: str = "application/json", 
     changes = _options(option)
 
     async def work(resources: Resources) -> Sequence[Unpacked]:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         return await sources.preview(
             resources.sessions,
             source.id,
@@ -244,7 +244,7 @@ def show_(key: str, /, *, as_json: Json = False) -> None:
     """
 
     async def work(resources: Resources) -> tuple[Source, TokenState]:
-        found = await _by_key(resources, key)
+        found = await by_key(resources, key)
         async with resources.sessions() as session:
             return found, await notifications.token_state(session, found.id)
 
@@ -297,7 +297,7 @@ def set_(key: str, option: tuple[str, ...], /) -> None:
     changes = _options(option)
 
     async def work(resources: Resources) -> None:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         await sources.update_source(
             resources.sessions,
             source.id,
@@ -374,7 +374,7 @@ def _typed_secret(what: str = "secret", *, longest: int = 200) -> str:
 
 def _forget(key: str, secret_id: UUID) -> None:
     async def work(resources: Resources) -> None:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         await sources.remove_secret(resources.sessions, source.id, secret_id, now=now())
 
     use(work)
@@ -383,14 +383,19 @@ def _forget(key: str, secret_id: UUID) -> None:
 
 def _enable(key: str, *, enabled: bool) -> None:
     async def work(resources: Resources) -> None:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         changes = sources.SourceChanges(enabled=enabled)
         await sources.update_source(resources.sessions, source.id, changes, expected_version=None, now=now())
 
     use(work)
 
 
-async def _by_key(resources: Resources, key: str) -> Source:
+async def by_key(resources: Resources, key: str) -> Source:
+    """Return a source by its key or id.
+
+    Raises:
+        UserError: there is none.
+    """
     async with resources.sessions() as session:
         found = await stored.list_sources(session, limit=_MOST, now=now())
     for source in found:

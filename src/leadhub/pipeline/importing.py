@@ -129,9 +129,13 @@ async def start(
 
 
 async def run_due(
-    work: Importing, *, import_id: UUID | None = None, watch: Callable[[Progress], None] | None = None
+    work: Importing,
+    *,
+    import_id: UUID | None = None,
+    watch: Callable[[Progress], None] = lambda _: None,
+    stop: asyncio.Event | None = None,
 ) -> bool:
-    """Work on an import that waits, or on this one, to its end; False if there is none to work on.
+    """Work on an import that waits, or on this one, to its end or until told to stop; False if there is none.
 
     Raises:
         Unavailable: the inbox is full; whoever comes next goes on from there.
@@ -145,7 +149,7 @@ async def run_due(
     try:
         with tempfile.TemporaryFile() as file:
             await _spool(work.sessions, run.id, file)
-            if not await _take_all(work, run, token, file, watch):
+            if not await _take_all(work, run, token, file, watch, stop or asyncio.Event()):
                 return True
     except InvalidInput as error:
         state, because = ImportState.FAILED, str(error)
@@ -207,8 +211,13 @@ async def _spool(sessions: Sessions, import_id: UUID, file: IO[bytes]) -> None:
             file.write(part)
 
 
-async def _take_all(
-    work: Importing, run: Import, token: UUID, file: IO[bytes], watch: Callable[[Progress], None] | None
+async def _take_all(  # noqa: PLR0917 - one caller
+    work: Importing,
+    run: Import,
+    token: UUID,
+    file: IO[bytes],
+    watch: Callable[[Progress], None],
+    stop: asyncio.Event,
 ) -> bool:
     """Take all rows behind the last one done; False if somebody else goes on."""
     layout = await asyncio.to_thread(detect, file)
@@ -234,12 +243,17 @@ async def _take_all(
         now = work.clock()
         async with work.sessions.begin() as session:
             is_ours = await imports.advance(
-                session, run.id, progress, done.rejects, token=token, now=now, until=now + _LEASE
+                session,
+                run.id,
+                progress,
+                done.rejects,
+                token=token,
+                now=now,
+                until=now if stop.is_set() else now + _LEASE,
             )
-        if not is_ours:
+        if not is_ours or stop.is_set():
             return False
-        if watch is not None:
-            watch(progress)
+        watch(progress)
     return True
 
 
