@@ -11,6 +11,7 @@ from itertools import islice
 from typing import IO, Any, Literal, NamedTuple
 
 import orjson
+from typing_extensions import override
 
 from leadhub.channels.decoding import FormFields
 from leadhub.channels.decoding.forms import MAX_VALUE, flatten
@@ -142,7 +143,7 @@ def _cells(file: IO[bytes], layout: Layout) -> Iterator[list[str] | str]:
         yield from _sheet(file)
         return
     file.seek(0)
-    text = io.TextIOWrapper(_Kept(file), encoding=layout.encoding, errors="replace", newline="")
+    text = io.TextIOWrapper(io.BufferedReader(_Kept(file)), encoding=layout.encoding, errors="replace", newline="")
     reader = csv.reader(text, delimiter=layout.delimiter)
     while True:
         try:
@@ -195,7 +196,7 @@ def _values(names: Sequence[str], row: Sequence[str]) -> FormFields:
 
 def _json_rows(file: IO[bytes], layout: Layout) -> Iterator[Row]:
     file.seek(0)
-    text = io.TextIOWrapper(_Kept(file), encoding=layout.encoding, errors="replace")
+    text = io.TextIOWrapper(io.BufferedReader(_Kept(file)), encoding=layout.encoding, errors="replace")
     number = 0
     while line := text.readline(MAX_VALUE * 4):
         number += 1
@@ -274,10 +275,12 @@ class _Kept(io.RawIOBase):
         super().__init__()
         self._file = file
 
+    @override
     def readable(self) -> bool:
         """Say that it can be read."""
         return True
 
+    @override
     def readinto(self, buffer: Any) -> int:
         """Read into a buffer."""
         chunk = self._file.read(len(buffer))
