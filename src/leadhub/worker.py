@@ -19,6 +19,7 @@ from leadhub.outbound.queue import Wakeup
 from leadhub.pipeline import platforms
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.fetching import Fetching
+from leadhub.pipeline.importing import Importing, run_due
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
 from leadhub.pipeline.replaying import replay_due
@@ -78,6 +79,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 _help_out(work, playbook, wakeup, stop, backlog),
                 deliverer.run(stop),
                 _ask_platforms(resources, stop),
+                _import(resources, stop),
                 _replay(resources, wakeup, stop),
             )
     finally:
@@ -94,6 +96,23 @@ async def _ask_platforms(resources: Resources, stop: asyncio.Event) -> None:
         await platforms.run(fetching(resources, inbox, apis), stop)
     finally:
         await apis.close()
+        await inbox.close()
+
+
+async def _import(resources: Resources, stop: asyncio.Event) -> None:
+    """Take files in, one after the other; those whose worker died, too."""
+    inbox = open_inbox(resources)
+    work = Importing(sessions=resources.sessions, inbox=inbox, new_id=Ids(), clock=clock)
+    try:
+        while not stop.is_set():
+            try:
+                worked = await run_due(work, stop=stop)
+            except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
+                _log.error("import.fault", error_class=type(error).__name__)
+                worked = False
+            if not worked:
+                await _pause(stop, _POLL_SECONDS)
+    finally:
         await inbox.close()
 
 

@@ -84,6 +84,8 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         winner, loser = [one["id"] for one in (await client.get("/v1/leads")).json()["items"]][:2]
         wish = {"lead_id": loser, "because": "She said so."}
         merge = (await client.post(f"/v1/leads/{winner}/merge", json=wish, headers={"If-Match": "*"})).json()
+        files = (await client.post("/v1/sources", json={"channel": "import", "name": "i"})).json()
+        imported = (await client.post("/v1/imports", json={"source_id": files["id"], "name": "a.csv"})).json()
         held = await a_held_delivery(admin.resources.engine, source)
     return {
         "lead_id": delivery["lead_id"],
@@ -96,6 +98,8 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         "version": "1",
         "source_id": form["id"],
         "held_id": str(held),
+        "import_id": imported["id"],
+        "part": "1",
         "secret_id": form["secrets"][0]["id"],
         "endpoint_id": endpoint["id"],
         "key_id": other["id"],

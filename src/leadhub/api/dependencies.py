@@ -58,6 +58,8 @@ def needs(*any_of: credentials.Scope) -> dict[str, Any]:
 class AdminRoute(APIRoute):
     """A route that is closed to all but the keys that hold its scope."""
 
+    body_bytes = BODY_BYTES
+
     @override
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
@@ -71,8 +73,8 @@ class AdminRoute(APIRoute):
                 key = await _authenticate(request, resources, now)
                 request.state.caller = _allowed(key, scopes)
                 _refuse_odd_query(request, takes_query=takes_query)
-                if len(await request.body()) > BODY_BYTES:
-                    raise TooLarge(f"At most {BODY_BYTES:,} bytes.")
+                if len(await request.body()) > self.body_bytes:
+                    raise TooLarge(f"At most {self.body_bytes:,} bytes.")
                 noting = asyncio.create_task(_note_use(resources, key, now))
                 try:
                     return await handler(request)

@@ -39,6 +39,7 @@ _TAGS: Final = {
     "overview": "How things stand.",
     "playbooks": "Versions of the playbook: draft, compare, try, publish, roll back.",
     "sources": "The connections through which leads arrive.",
+    "imports": "Files of leads: sent in pieces, checked, taken in.",
     "endpoints": "The URLs that are told what happens.",
     "keys": "Credentials of this API.",
     "health": "Whether this process is alive and ready.",

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from leadhub.channels.activities import ActivitiesChannel
 from leadhub.channels.api import ApiChannel
 from leadhub.channels.feedback import FeedbackChannel
+from leadhub.channels.files.channel import ImportChannel
 from leadhub.channels.form import FormChannel
 from leadhub.channels.platform import Platform
 from leadhub.channels.platforms import (
@@ -82,6 +83,13 @@ _PLATFORMS = (
 PLATFORMS: Mapping[str, Platform] = MappingProxyType({platform.name: platform for platform in _PLATFORMS})
 """Those that are data and a small function, in the order in which they are listed to people."""
 
-_ALL: tuple[Channel, ...] = (ApiChannel(), ActivitiesChannel(), FormChannel(), FeedbackChannel(), *_PLATFORMS)
+_ALL: tuple[Channel, ...] = (
+    ApiChannel(),
+    ActivitiesChannel(),
+    FormChannel(),
+    FeedbackChannel(),
+    ImportChannel(),
+    *_PLATFORMS,
+)
 
 CHANNELS: Mapping[str, Channel] = MappingProxyType({channel.name: channel for channel in _ALL})

@@ -37,6 +37,7 @@ _COMMANDS = (
     (_LEADS, "replays", "replays:app", "Deliver again what happened: preview, run, pause, cancel."),
     (_LEADS, "nurture", "nurture:app", "See the nurture tracks, one lead's plan; let somebody wait."),
     (_CONNECT, "sources", "sources:app", "Connect what leads come from."),
+    (_CONNECT, "imports", "imports:app", "Check files of leads, and take them in."),
     (_CONNECT, "endpoints", "endpoints:app", "Subscribe what leads go to."),
     (_CONNECT, "keys", "keys:app", "Make and revoke API keys."),
     (_CONNECT, "playbook", "playbook:app", "Read and check the document that decides."),

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
-from leadhub.store import idempotency, purging, quarantine, spam
+from leadhub.store import idempotency, imports, purging, quarantine, spam
 from leadhub.store.engine import Sessions
 from leadhub.store.partitions import ensure_partitions
 
 _QUARANTINE = timedelta(days=30)
 _SPAM = timedelta(days=14)
+_IMPORTS = timedelta(days=30)
 
 _log = telemetry.get_logger("housekeeping")
 
@@ -53,3 +54,10 @@ async def purge_spam(sessions: Sessions, *, now: datetime) -> None:
         if count == 0:
             break
     _log.info("spam.purged", purged=purged)
+
+
+async def purge_imports(sessions: Sessions, *, now: datetime) -> None:
+    """Forget imported files a month after they were last touched; their leads stay."""
+    async with sessions.begin() as session:
+        purged = await imports.purge(session, before=now - _IMPORTS)
+    _log.info("imports.purged", purged=purged)

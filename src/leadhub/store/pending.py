@@ -48,7 +48,7 @@ _CLAIM = """
 UPDATE pending_submission SET attempts = attempts + 1, due_at = $2
  WHERE submission_id IN (
     SELECT submission_id FROM pending_submission
-     WHERE failed_at IS NULL AND due_at <= $1
+     WHERE failed_at IS NULL AND is_bulk = $4 AND due_at <= $1
      ORDER BY due_at, submission_id
      LIMIT $3
        FOR UPDATE SKIP LOCKED)
@@ -59,6 +59,8 @@ RETURNING submission_id, attempts, set_config('synchronous_commit', 'off', true)
 async def claim(connection: Connection, *, now: datetime, rows: int, lease: timedelta) -> list[Claimed]:
     """Take up to `rows` due submissions, oldest first; their tries are counted before any work starts.
 
+    What a file brought is taken only when nothing else is due, so that an import holds no live lead up.
+
     A claim is a lease: it moves the row's due time on, so what a killed worker held comes back by itself.
 
     Args:
@@ -67,7 +69,9 @@ async def claim(connection: Connection, *, now: datetime, rows: int, lease: time
         rows: at most so many.
         lease: how long they are this worker's.
     """
-    taken = await connection.fetch(_CLAIM, now, now + lease, rows)
+    taken = await connection.fetch(_CLAIM, now, now + lease, rows, False)  # noqa: FBT003 - a parameter of the statement
+    if not taken:
+        taken = await connection.fetch(_CLAIM, now, now + lease, rows, True)  # noqa: FBT003 - as above
     return sorted((Claimed(row[0], row[1]) for row in taken), key=lambda claimed: claimed.submission_id)
 
 

@@ -276,7 +276,13 @@ class PendingSubmission(Base):
 
     __tablename__ = "pending_submission"
     __table_args__ = (
-        Index("ix_pending_submission_due", "due_at", "submission_id", postgresql_where=text("failed_at IS NULL")),
+        Index(
+            "ix_pending_submission_due",
+            "is_bulk",
+            "due_at",
+            "submission_id",
+            postgresql_where=text("failed_at IS NULL"),
+        ),
         Index("ix_pending_submission_failed", "failed_at", postgresql_where=text("failed_at IS NOT NULL")),
     )
 
@@ -287,6 +293,62 @@ class PendingSubmission(Base):
     """Counted before the work starts, so that a crash counts."""
     failed_at: Mapped[datetime | None]
     error: Mapped[str | None]
+    is_bulk: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    """Of a file that is imported: taken when nothing else is due."""
+
+
+class ImportRun(Base):
+    """A file of leads and how far it was taken in: any process can go on where another ended."""
+
+    __tablename__ = "import_run"
+    __table_args__ = (
+        CheckConstraint("state IN ('uploading', 'waiting', 'done', 'failed', 'cancelled')", name="state"),
+        Index("ix_import_run_waiting", "lease_until", postgresql_where=text("state = 'waiting'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    """Of the file, as its owner calls it."""
+    state: Mapped[str]
+    is_check: Mapped[bool]
+    """Whether this pass only says what would happen."""
+    mapping: Mapped[dict[str, Any]]
+    """Column → field, as somebody chose it; the others are guessed."""
+    layout: Mapped[dict[str, Any]]
+    """What was found out of the file: {"format": …, "encoding": …, "delimiter": …, "columns": [{…}]}."""
+    rows_done: Mapped[int]
+    taken: Mapped[int]
+    known: Mapped[int]
+    """Rows of people who were known before; counted by a check only."""
+    rejected: Mapped[int]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    lease_token: Mapped[UUID | None]
+    lease_until: Mapped[datetime]
+    because: Mapped[str | None]
+    """Why it failed."""
+
+
+class ImportPart(Base):
+    """A piece of an imported file, forgotten with its import."""
+
+    __tablename__ = "import_part"
+
+    import_id: Mapped[UUID] = mapped_column(ForeignKey("import_run.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[bytes]
+
+
+class ImportReject(Base):
+    """A row that was not taken, and why; nothing of what is in it."""
+
+    __tablename__ = "import_reject"
+
+    import_id: Mapped[UUID] = mapped_column(ForeignKey("import_run.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Of the row: the first below the headings is 1."""
+    reasons: Mapped[list[str]]
 
 
 class Lead(Base):

@@ -31,6 +31,8 @@ class NewSubmission(NamedTuple):
     permanent_key: bool
     fingerprint: bytes
     """SHA-256 of `raw`, if there is a key: tells a repeat from another body."""
+    is_bulk: bool = False
+    """Of a file that is imported: it waits until no lead that came by itself does."""
 
 
 class FirstUse(NamedTuple):
@@ -59,8 +61,9 @@ _RACES = 3
 _TAKE_IN = """
 WITH incoming AS MATERIALIZED (
     SELECT * FROM unnest((SELECT $1::uuid[]), $2::uuid[], $3::timestamptz[], $4::text[], $5::bytea[], $6::text[],
-                         $7::bool[], $8::text[], $9::bool[], $10::bytea[], $11::int[])
-        AS t (id, source_id, received_at, content, raw, raw_type, is_spam, dedupe_key, permanent, fingerprint, bundle)
+                         $7::bool[], $8::text[], $9::bool[], $10::bytea[], $11::bool[], $12::int[])
+        AS t (id, source_id, received_at, content, raw, raw_type, is_spam, dedupe_key, permanent, fingerprint,
+              is_bulk, bundle)
 ), earlier AS MATERIALIZED (
     SELECT i.id, i.bundle, k.submission_id, k.fingerprint, k.permanent,
            NOT k.permanent AND k.fingerprint <> i.fingerprint AS conflicts
@@ -84,8 +87,9 @@ WITH incoming AS MATERIALIZED (
     ON CONFLICT DO NOTHING
     RETURNING id, received_at, is_spam
 ), queued AS (
-    INSERT INTO pending_submission (submission_id, due_at, attempts)
-    SELECT id, least(received_at, now()), 0 FROM stored WHERE NOT is_spam
+    INSERT INTO pending_submission (submission_id, due_at, attempts, is_bulk)
+    SELECT s.id, least(s.received_at, now()), 0, i.is_bulk FROM stored AS s JOIN incoming AS i ON i.id = s.id
+     WHERE NOT s.is_spam
 )
 SELECT i.source_id, i.dedupe_key, e.submission_id, e.fingerprint, e.permanent,
        1 / (i.bundle IS NULL OR e.id IS NOT NULL OR EXISTS
