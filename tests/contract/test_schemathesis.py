@@ -18,6 +18,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
+from sqlalchemy import text
 from tests.support.admin import Admin
 from tests.support.deployment import free_port
 from tests.support.waiting import a_source, content, received
@@ -82,7 +83,11 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         winner, loser = [one["id"] for one in (await client.get("/v1/leads")).json()["items"]][:2]
         wish = {"lead_id": loser, "because": "She said so."}
         merge = (await client.post(f"/v1/leads/{winner}/merge", json=wish, headers={"If-Match": "*"})).json()
+    async with admin.resources.engine.connect() as connection:
+        item = (await connection.execute(text("SELECT id FROM nurture_item LIMIT 1"))).scalar_one()
     return {
+        "track": "awareness",
+        "item_id": str(item),
         "lead_id": delivery["lead_id"],
         "submission_id": str(submission),
         "delivery_id": delivery["id"],
