@@ -1,12 +1,14 @@
 """How many leads one worker process recognises, scores, routes and reports a second, and what each costs in CPU.
 
 Submissions are stored first, then drained in batches, as a worker does it: one process, real PostgreSQL, fsync on.
-Half of the people come twice, a third of them hot, two endpoints subscribe to everything.
+Half of the people come twice, a third of them hot, two endpoints subscribe to everything. The last round is behaviour:
+one opened mail of each of as many people.
 """
 
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,6 +54,13 @@ def content(person: int) -> str:
     )
 
 
+def behaviour(person: int) -> str:
+    """Return what one opened mail of a person is stored as."""
+    attributes = {"message_id": f"m{person % 50}"}
+    opened = {"type": "email_opened", "attributes": attributes}
+    return json.dumps({"fields": {"email": Person.number(person).email}, "activities": [opened], "waits": True})
+
+
 _SUBMISSIONS = text("""
 WITH s AS (
     SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:contents AS text[])) AS s (id, content)),
@@ -80,7 +89,7 @@ async def prepare(resources: Resources) -> Any:
     return source
 
 
-async def store(resources: Resources, source: Any, people: list[int]) -> None:
+async def store(resources: Resources, source: Any, people: list[int], made: Callable[[int], str] = content) -> None:
     """Store one submission of each of these people as pending."""
     new_id = Ids()
     for start in range(0, len(people), 1000):
@@ -90,7 +99,7 @@ async def store(resources: Resources, source: Any, people: list[int]) -> None:
                 _SUBMISSIONS,
                 {
                     "ids": [new_id() for _ in some],
-                    "contents": [content(person) for person in some],
+                    "contents": [made(person) for person in some],
                     "source": source,
                     "now": datetime.now(UTC),
                 },
@@ -111,9 +120,11 @@ async def drain(resources: Resources, *, batch_rows: int = 32, drains: int = 2) 
     return sum(await asyncio.gather(*(one() for _ in range(drains))))
 
 
-async def measure(resources: Resources, running: Servers, source: Any, people: list[int]) -> dict[str, float]:
+async def measure(
+    resources: Resources, running: Servers, source: Any, people: list[int], made: Callable[[int], str] = content
+) -> dict[str, float]:
     """Store and drain; return rate and CPU a lead in milliseconds, of the worker and of PostgreSQL."""
-    await store(resources, source, people)
+    await store(resources, source, people, made)
     mine, theirs, started = cpu_seconds(), postgres_cpu_seconds(running), time.perf_counter()
     done = await drain(resources)
     elapsed = time.perf_counter() - started
@@ -134,6 +145,7 @@ async def run(rounds: int = 3, size: int = 3_000) -> dict[str, Any]:
             for number in range(rounds):
                 people = [number * size + n // 2 for n in range(size)]
                 results.append(await measure(resources, running, source, people))
+            results.append(await measure(resources, running, source, list(range(size)), behaviour))
     return {"rounds": results}
 
 

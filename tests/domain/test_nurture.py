@@ -28,7 +28,8 @@ def consent(*, granted: bool = True, ago: timedelta = timedelta(0), channel: str
         ({}, [], 59, "awareness", "nothing above it matched"),
         ({"source": "referral"}, [], 0, "consideration", "is warm"),
         ({}, [did("content_downloaded", level="beginner")], 0, "beginner", "1 content_downloaded, last 2025-03-10"),
-        ({}, [did("content_downloaded", level="expert")], 0, "awareness", "nothing above it matched"),
+        ({}, [did("content_downloaded", level="expert")], 0, "educational", "learned: 1 content_downloaded"),
+        ({}, [did("newsletter_subscribed")], 0, "welcome", "1 newsletter_subscribed"),
         # the first match counts
         ({"sales_decision": "rejected_not_ready"}, [did("usage_limit_hit")], 90, "recycle", "sales_decision"),
         ({"source": "referral"}, [], 90, "re-engage", "idle 90 days"),

@@ -220,7 +220,7 @@ def test_a_penalty_does_not_fade() -> None:
     [
         # 10 + 15 + 20 + 5: fit alone is enough for the threshold, and not for sales
         (a_view(PERFECT_FIT), "cold", "LEAD", "rest", "nurture:awareness"),
-        (a_view(PERFECT_FIT, *assets(1, "guide")), "cold", "IQL", "rest", "nurture:awareness"),  # engagement 5
+        (a_view(PERFECT_FIT, *assets(1, "guide")), "cold", "IQL", "rest", "nurture:educational"),  # engagement 5
         (a_view(PERFECT_FIT, *assets(2, "guide")), "warm", "MQL", "mql", "sales:na"),  # engagement 10
         (a_view(PERFECT_FIT, BEGINNER_GUIDE, PRICING), "warm", "MQL", "mql", "sales:na"),
         (a_view(PERFECT_FIT, PRICING, *assets(1, "case_study")), "hot", "MQL", "mql_hot", "sales:na"),  # 40
@@ -235,7 +235,7 @@ def test_a_penalty_does_not_fade() -> None:
         (a_view({"employees": 60}, did("usage_limit_hit")), "hot", "PQL", "pql", "sales:plg"),  # fit 15
         (a_view({"country": "US"}, did("usage_limit_hit")), "hot", "PQL", "rest", "nurture:trial-upgrade"),  # fit 5
         (a_view({"source": "referral"}), "warm", "LEAD", "rest", "nurture:consideration"),
-        (a_view({}, did("newsletter_subscribed")), "warm", "IQL", "rest", "nurture:consideration"),
+        (a_view({}, did("newsletter_subscribed")), "warm", "IQL", "rest", "nurture:welcome"),
         (a_view({}, did("social_followed")), "warm", "LEAD", "rest", "nurture:consideration"),
         (a_view({}, BEGINNER_GUIDE), "cold", "IQL", "rest", "nurture:beginner"),
         (a_view({}, last_activity_at=NOW - days(60)), "cold", "LEAD", "rest", "nurture:re-engage"),

@@ -17,6 +17,7 @@ from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
 from leadhub.domain.submission import Content
 from leadhub.pipeline import nurture
+from leadhub.pipeline.merging import undo_merge
 from leadhub.pipeline.nurture import Leased
 from leadhub.pipeline.process import Processing, process_due
 from leadhub.pipeline.rescore import rescore_due
@@ -375,3 +376,8 @@ async def test_who_was_sent_a_step_before_a_merge_is_not_sent_it_again(
 
     assert len(await rows("SELECT id FROM lead WHERE merged_into IS NULL")) == 1
     assert await send(work) == ["two"]
+
+    [merge] = await rows("SELECT id FROM merge")
+    await undo_merge(work, PLAYBOOK, merge["id"], because="Two people.", actor="a test")
+    clock.pass_(days=2)
+    assert sorted(await send(work)) == ["three", "two"]

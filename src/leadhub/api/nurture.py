@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Path
+from fastapi import Depends, Path, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from leadhub.api.dependencies import Now, OpenResources, admin_router, needs
@@ -52,6 +52,18 @@ _TRACK: Final[Mapping[str, Any]] = {
 
 TrackId = Annotated[str, Path(pattern="^[A-Za-z0-9][A-Za-z0-9_+-]{0,63}$", description="A track of the playbook.")]
 Seconds = Annotated[int, Field(strict=True, ge=1, le=int(pipeline.LONGEST_LEASE.total_seconds()))]
+
+
+def _playbooks(request: Request, resources: OpenResources) -> ActivePlaybook:
+    """Return the process's own look at the active playbook: to compile one for every request would cost too much."""
+    state = request.app.state
+    if not hasattr(state, "playbooks"):
+        state.playbooks = ActivePlaybook(resources.sessions)
+    found: ActivePlaybook = state.playbooks
+    return found
+
+
+Playbooks = Annotated[ActivePlaybook, Depends(_playbooks)]
 
 
 class LeaseIn(BaseModel):
@@ -165,9 +177,9 @@ class Tracks(BaseModel):
     summary="List nurture tracks",
     openapi_extra=needs(Scope.LEADS_READ, Scope.NURTURE_WRITE),
 )
-async def list_tracks(resources: OpenResources, now: Now) -> Tracks:
+async def list_tracks(resources: OpenResources, playbooks: Playbooks, now: Now) -> Tracks:
     """Each track with its leads and steps."""
-    playbook = await ActivePlaybook(resources.sessions).current(now=now)
+    playbook = await playbooks.current(now=now)
     section = playbook.playbook.nurture
     async with resources.sessions() as session:
         rows = await reading.tracks(session, [one.id for one in section.tracks] if section else [], now=now)
@@ -181,14 +193,15 @@ async def list_tracks(resources: OpenResources, now: Now) -> Tracks:
     openapi_extra=needs(Scope.NURTURE_WRITE),
     responses=problems(400, 404, 409, 413),
 )
-async def lease_steps(track: TrackId, body: LeaseIn, resources: OpenResources, now: Now) -> LeasedSteps:
+async def lease_steps(
+    track: TrackId, body: LeaseIn, resources: OpenResources, playbooks: Playbooks, now: Now
+) -> LeasedSteps:
     """Get steps to send now, with whom to send them to. Nobody else gets them until the lease ends.
 
     Consent, suppression, frequency and hours are checked in this very moment. Acknowledge each step when it was sent.
     What is not acknowledged comes again when its lease ends, with `redelivered`.
     """
     work, until = _processing(resources), now + timedelta(seconds=body.wait_seconds)
-    playbooks = ActivePlaybook(resources.sessions)
     while True:
         leased = await pipeline.lease(
             work,
@@ -211,10 +224,9 @@ async def lease_steps(track: TrackId, body: LeaseIn, resources: OpenResources, n
     openapi_extra=needs(Scope.NURTURE_WRITE),
     responses=problems(400, 404, 409, 413),
 )
-async def ack_step(item_id: Id, body: AckIn, resources: OpenResources, now: Now) -> Answered:
+async def ack_step(item_id: Id, body: AckIn, resources: OpenResources, playbooks: Playbooks, now: Now) -> Answered:
     """The lead goes on to the next step of its track; again changes nothing."""
-    playbook = await ActivePlaybook(resources.sessions).current(now=now)
-    await pipeline.ack(_processing(resources), playbook, item_id, body.lease)
+    await pipeline.ack(_processing(resources), await playbooks.current(now=now), item_id, body.lease)
     return Answered(id=item_id, state="sent", due_at=None)
 
 

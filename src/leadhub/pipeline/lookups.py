@@ -127,9 +127,10 @@ class Connections:
     async def _load(self, address: tuple[str | None, str]) -> Connection | None:
         channel, key = address
         now = self._now()
-        async with self._sessions.begin() as session:
+        async with self._sessions() as session:
             stored = await find_connection(session, channel=channel, key=key, now=now)
-            if stored is None and address == (None, ACTIVITIES):
+        if stored is None and address == (None, ACTIVITIES):
+            async with self._sessions.begin() as session:
                 await make_connection(session, SourceId(_ACTIVITIES_ID), channel=ACTIVITIES, key=key, now=now)
                 stored = await find_connection(session, channel=channel, key=key, now=now)
         return self._opened(stored) if stored else None

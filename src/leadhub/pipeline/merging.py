@@ -197,6 +197,7 @@ async def _undo(
     now = work.clock()
     await merges.move_members(connection, parted.parting.back, to=loser.lead_id)
     await merges.point_back(connection, made.redirected, holder=holder_id, to=loser.lead_id)
+    await merges.give_items_back(connection, made.items, to=loser.lead_id)
     await merges.declare_not_same(connection, parted.apart, because=because, actor=actor, now=now)
     await merges.note_undone(connection, made.id, parted.parting, because=because, actor=actor, now=now)
 

@@ -63,7 +63,7 @@ UPDATE nurture_item SET
        lead_id = $1,
        state = CASE WHEN state = 'waiting' THEN 'cancelled' ELSE state END,
        because = CASE WHEN state = 'waiting' THEN 'merged' ELSE because END
- WHERE lead_id = $2
+ WHERE lead_id = $2 RETURNING id
 """
 
 
@@ -105,7 +105,7 @@ async def merge(
     redirected = [row[0] for row in await connection.fetch(_REDIRECT, winner, loser)]
     await connection.execute(_HAND_OVER_ASSIGNMENT, winner, loser, now)
     await connection.execute(_HAND_OVER_CLOCK, winner, loser, now)
-    await connection.execute(_LEAVE_TRACK, winner, loser, now)
+    items = [row[0] for row in await connection.fetch(_LEAVE_TRACK, winner, loser, now)]
     moved = _document(
         {
             "submissions": members,
@@ -113,6 +113,7 @@ async def merge(
             "versions": dict(versions),
             "redirected": redirected,
             "inherited": list(inherited),
+            "items": items,
         }
     )
     await connection.execute(_MERGE, merge_id, winner, loser, submission_id, rule, because, moved, actor, now)
@@ -160,6 +161,11 @@ class StoredMerge:
     def inherited(self) -> list[str]:
         """The decisions about the loser that the winner took over."""
         return list(self.moved.get("inherited", ()))
+
+    @property
+    def items(self) -> list[UUID]:
+        """The steps of tracks that the loser had been sent, or was to be."""
+        return [UUID(one) for one in self.moved.get("items", ())]
 
     @property
     def submissions(self) -> frozenset[SubmissionId]:
@@ -305,6 +311,14 @@ _UNDO = "UPDATE merge SET undone_at = $2, undone_by = $3, undone_because = $4, u
 async def point_back(connection: Connection, ids: Collection[UUID], *, holder: LeadId, to: LeadId) -> None:
     """Let those that had become part of the loser before point to it again, as far as they still point here."""
     await connection.execute(_REVIVE, list(ids), to, holder)
+
+
+_GIVE_BACK = "UPDATE nurture_item SET lead_id = $2 WHERE id = ANY ($1::uuid[])"
+
+
+async def give_items_back(connection: Connection, ids: Collection[UUID], *, to: LeadId) -> None:
+    """Let what was sent to a lead count for it again."""
+    await connection.execute(_GIVE_BACK, list(ids), to)
 
 
 async def note_undone(

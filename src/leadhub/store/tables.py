@@ -487,7 +487,7 @@ class Merge(Base):
     because: Mapped[str]
     moved: Mapped[dict[str, Any]]
     """{"submissions": [...], "keys": [[kind, value], ...], "versions": {...}, "redirected": [...],
-    "inherited": [...]}: what undoing it takes back."""
+    "inherited": [...], "items": [...]}: what undoing it takes back."""
     actor: Mapped[str]
     """Who did it: `leadhub`, `command line`, or `key:` and an API key's id."""
     merged_at: Mapped[datetime]

@@ -140,3 +140,12 @@ def test_the_forms_word_for_its_page_wins_and_long_evidence_is_cut() -> None:
     assert evidence.page_url == "https://c.org/z"
     assert len(evidence.user_agent or "") == 1_000
     assert content(ADA, headers).evidence.page_url is None
+
+
+@pytest.mark.parametrize("name", ["visitor_id", "Anonymous_Id", "ajs_anonymous_id"])
+def test_a_page_says_which_browser_it_is(name: str) -> None:
+    read = content(ADA | {name: " 5f0c6a1e-9d1b-4c53-8a53-3f4a7f0f1d22 "})
+
+    assert read.visitor_id == "5f0c6a1e-9d1b-4c53-8a53-3f4a7f0f1d22"
+    assert read.custom == {}
+    assert content(ADA | {name: "x" * 256}).visitor_id is None

@@ -33,6 +33,7 @@ from leadhub.channels.options import options_of
 from leadhub.channels.platform import Platform, PlatformOptions, Sent, Told
 from leadhub.channels.protocol import Connection, Guide, Inbound, Reply, SecretFrom
 from leadhub.channels.signatures import InBody, Proof, Shared
+from leadhub.domain.normalisation.text import clean_line
 from leadhub.domain.submission import Evidence, Word
 
 _CALLS: Final[Mapping[str, str]] = {
@@ -75,7 +76,10 @@ _GROUP_TRAITS: Final[Mapping[str, str]] = {
     "employees": "employees",
     "website": "website",
 }
-_CAMPAIGN: Final[Mapping[str, str]] = {"name": "campaign"}
+_CAMPAIGN: Final[Mapping[str, str]] = {
+    "name": "campaign",
+    **{name: name for name in ("source", "medium", "term", "content", "id")},
+}
 _MAX_ATTRIBUTES: Final = 20
 _MOST_TRAITS: Final = 200
 _LONGEST_TYPE: Final = 64
@@ -229,7 +233,9 @@ def _can_be_reached(told: Told) -> bool:
 def _attributes(properties: Mapping[str, object]) -> dict[str, str]:
     """Return the properties that tell one activity from another of its type."""
     told = {name: value for name in sorted(properties.keys() - _NOISE) if (value := text(properties, name))}
-    return {name: told[name] for name in [*told][: _MAX_ATTRIBUTES - 2] if len(name) <= _LONGEST_NAME}
+    return {
+        clean_line(name) or "_": told[name] for name in [*told][: _MAX_ATTRIBUTES - 2] if len(name) <= _LONGEST_NAME
+    }
 
 
 def _word(name: str) -> str:
@@ -259,12 +265,12 @@ def _when(event: Mapping[str, object], document: Mapping[str, object], received_
 def _context(told: Told, context: Mapping[str, object]) -> None:
     """Take over the campaign, and what proves where it came from."""
     campaign = members(context, "campaign")
-    told.attribution = {f"utm_{_CAMPAIGN.get(name, name)}": text(value) for name, value in campaign.items()}
+    told.attribution = {f"utm_{ours}": text(campaign, theirs) for theirs, ours in _CAMPAIGN.items()}
     told.evidence = Evidence(
-        ip=text(context, "ip")[:45] or None,
-        user_agent=text(context, "userAgent")[:1000] or None,
-        page_url=text(context, "page", "url")[:2000] or None,
-        referrer=text(context, "page", "referrer")[:2000] or None,
+        ip=clean_line(text(context, "ip"))[:45] or None,
+        user_agent=clean_line(text(context, "userAgent"))[:1000] or None,
+        page_url=clean_line(text(context, "page", "url"))[:2000] or None,
+        referrer=clean_line(text(context, "page", "referrer"))[:2000] or None,
     )
     if not told.waits:
         told.answer("language", text(context, "locale"))
