@@ -69,6 +69,7 @@ def document(shown: str) -> dict[str, Any]:
 
 
 async def health(leadhub: Commands, key: str, *, received: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for _ in range(100):
         found = document(await leadhub("sources", "health", key, "--json"))
         if found["received"] >= received:
