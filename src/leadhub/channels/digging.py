@@ -42,13 +42,17 @@ def text(value: object, *path: str | int) -> str:
 
 def texts(value: object, *path: str | int) -> list[str]:
     """Return the texts of a scalar or of a list of them, blanks left out."""
-    value = dig(value, *path) if path else value
+    for step in path:
+        value = value.get(step) if type(value) is dict else dig(value, step)
+    if type(value) is str:
+        return [found] if (found := value.strip()) else []
     return [found for each in (value if isinstance(value, list) else [value]) if (found := text(each))]
 
 
 def members(value: object, *path: str | int) -> dict[str, object]:
     """Return an object, empty if it is none."""
-    value = dig(value, *path) if path else value
+    for step in path:
+        value = value.get(step) if type(value) is dict else dig(value, step)
     return value if isinstance(value, dict) else {}
 
 

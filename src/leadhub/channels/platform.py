@@ -130,8 +130,8 @@ class Told:
 
     def answer(self, name: str, *values: str) -> None:
         """Add an answer; blanks and answers without a name are none."""
-        if name and any(values):
-            self.answers.setdefault(name, []).extend(value for value in values if value)
+        if name and (kept := [value for value in values if value]):
+            self.answers.setdefault(name, []).extend(kept)
 
 
 Read = Callable[[Sent], Iterable[Told]]

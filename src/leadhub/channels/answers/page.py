@@ -23,6 +23,7 @@ class Browser:
 
 
 NO_BROWSER: Final = Browser()
+_NOTHING: Final = Evidence()
 
 
 class Page:
@@ -39,7 +40,7 @@ class Page:
         """Return hidden fields first, then what the page's, the landing page's and the browser's addresses say."""
         hidden = {place.target: text for place, values in group.values() if (text := stated_value(values[0]))}
         urls = (self.said.get("page_url", ""), self.landing, self.browser.referer)
-        found = attribution([hidden, *map(stated_by_url, urls)])
+        found = attribution([hidden, *map(stated_by_url, filter(None, urls))])
         if (landing := bare_url(self.landing)) is not None:
             found["landing_page"] = landing
         if self.referrer is not None:
@@ -48,6 +49,8 @@ class Page:
 
     def evidence(self) -> Evidence:
         """Return what proves the visit; addresses without their queries, which may hold personal data."""
+        if self.browser is NO_BROWSER and not self.said:
+            return _NOTHING
         address = self.browser.ip
         agent = clean_line(self.browser.user_agent)[:_MAX_AGENT]
         return Evidence(

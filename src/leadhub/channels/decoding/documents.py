@@ -6,7 +6,8 @@ twentieth of a parser that keeps pairs.
 """
 
 import json
-from typing import NoReturn
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 import orjson
 
@@ -90,11 +91,39 @@ def _syntax(body: bytes, error: orjson.JSONDecodeError) -> str:
 
 
 def _refuse_unsound(document: object, *, nul: bool) -> None:
-    """Refuse what the parser lets through, and say where it is."""
+    """Refuse what the parser lets through, and say where it is.
+
+    Nearly every document is sound, so whether it is comes first, without the place: that takes a third of the time.
+    """
+    if not nul and _is_sound([document], MAX_DEPTH + 1):
+        return
     try:
         _walk([document], MAX_DEPTH + 1, nul=nul)
     except _Wrong as wrong:
         raise InvalidInput.at(pointer(*wrong.path[-2::-1]), wrong.detail) from None
+
+
+def _is_sound(value: dict[str, Any] | list[Any], depth: int) -> bool:
+    """Whether an object or array without NUL keeps the limits of depth, texts, names and numbers."""
+    if depth == 0:
+        return False
+    if type(value) is dict:  # JSON knows no subclass
+        if value and max(map(len, value)) > MAX_NAME:
+            return False
+        members: Iterable[Any] = value.values()
+    else:
+        members = value
+    for member in members:
+        kind = type(member)
+        if kind is str:
+            if len(member) > MAX_TEXT:
+                return False
+        elif kind is dict or kind is list:
+            if not _is_sound(member, depth - 1):
+                return False
+        elif (kind is int or kind is float) and not -_BIGGEST < member < _BIGGEST:
+            return False
+    return True
 
 
 def _walk(value: dict[str, object] | list[object], depth: int, *, nul: bool) -> None:
