@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from leadhub.api import (
     channels,
     deliveries,
+    edits,
     endpoints,
     events,
     keys,
@@ -20,6 +21,7 @@ from leadhub.api import (
 
 ROUTERS: list[APIRouter] = [
     leads.router,
+    edits.router,
     merges.router,
     reviews.router,
     submissions.router,

@@ -17,12 +17,15 @@ from leadhub.domain.matching.profile import Profile
 from leadhub.domain.matching.sighting import Sighting
 from leadhub.domain.model import ConsentState, Fact, FieldValue, GoldenValue, LeadView
 from leadhub.domain.submission import Content, StatedActivity
-from leadhub.domain.survivorship import candidates, fold, shown
+from leadhub.domain.survivorship import EDITED, candidates, fold, shown
 
 MOST_FACTS = 1_000
 """Facts kept apart in one lead. Past it, activities of a type are counted without their attributes."""
 ARRIVED = "submission_received"
 """The activity of a submission that names none: something came in."""
+
+EDIT = "edit"
+"""The channel of what a person writes into a lead: one more entry of the fold, but nothing that the lead did."""
 
 FactKey = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -40,6 +43,11 @@ class Arrived:
     refused: Mapping[str, str]
     sighting: Sighting
     """What it says of who somebody is."""
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether somebody of ours wrote it, rather than the lead."""
+        return self.channel == EDIT
 
     @property
     def keys(self) -> Mapping[Key, bool]:
@@ -117,27 +125,32 @@ class Lead:
         return max((arrived.received_at for arrived in self.arrived), default=None)
 
     def absorb(self, arrived: Arrived) -> None:
-        """Make a submission part of this lead."""
-        first = not self.arrived and self.is_new
-        self.is_test = arrived.content.is_test and (first or self.is_test)
-        self.created_at = min(self.created_at, arrived.received_at)
+        """Make a submission, or an edit, part of this lead."""
         self._take_golden(
             candidates(
                 arrived.values,
                 submission_id=arrived.submission_id,
                 source=arrived.source,
                 at=arrived.received_at,
+                provenance=EDITED if arrived.is_edit else "stated",
             )
         )
+        for key, shared in arrived.keys.items():
+            self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
+        self.profile.add(arrived.sighting)
+        self.new_blocks |= arrived.blocks
+        if not arrived.is_edit:
+            self._note_arrival(arrived)
+
+    def _note_arrival(self, arrived: Arrived) -> None:
+        first = not self.arrived and self.is_new
+        self.is_test = arrived.content.is_test and (first or self.is_test)
+        self.created_at = min(self.created_at, arrived.received_at)
         self.custom = _newest(self.custom, _stamped(arrived.content.custom, arrived))
         self.attribution = _unite_touches(self.attribution, _touch(arrived))
         self.consents = _unite_consents(self.consents, _stated_consents(arrived))
         for activity, at in arrived.activities():
             self._count(Fact(activity.type, activity.attributes, 1, at, at))
-        for key, shared in arrived.keys.items():
-            self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
-        self.profile.add(arrived.sighting)
-        self.new_blocks |= arrived.blocks
         self.arrived.append(arrived)
 
     def unite(self, other: "Lead") -> None:
@@ -171,7 +184,7 @@ class Lead:
         Its keys are left to whoever knows which of them others use, too.
 
         Args:
-            arrivals: all submissions of the lead, at least one, in any order.
+            arrivals: all submissions and edits of the lead, at least one submission, in any order.
         """
         anew = folded(self.lead_id, arrivals)
         self._note_changes(anew.golden)
@@ -250,9 +263,9 @@ def folded(lead_id: LeadId, arrivals: Iterable[Arrived]) -> Lead:
 
     Args:
         lead_id: of the lead.
-        arrivals: at least one, in any order.
+        arrivals: at least one that is no edit, in any order.
     """
-    in_order = sorted(arrivals, key=lambda arrived: (arrived.received_at, arrived.submission_id))
+    in_order = sorted(arrivals, key=lambda arrived: (arrived.is_edit, arrived.received_at, arrived.submission_id))
     lead = Lead(lead_id, created_at=in_order[0].received_at)
     for arrived in in_order:
         lead.absorb(arrived)

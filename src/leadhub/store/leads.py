@@ -193,5 +193,16 @@ async def share_keys(connection: Connection, keys: Sequence[Key]) -> None:
         await connection.execute(_SHARE, *_columns(keys))
 
 
+_DROP = """
+DELETE FROM identity_key AS i USING unnest($2::text[], $3::text[]) AS k (kind, value)
+ WHERE i.lead_id = $1 AND i.kind = k.kind AND i.value = k.value
+"""
+
+
+async def drop_keys(connection: Connection, lead_id: LeadId, keys: Collection[Key]) -> None:
+    """Take keys away from a lead that the caller holds."""
+    await connection.execute(_DROP, lead_id, *_columns(keys))
+
+
 def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
     return [key.kind for key in keys], [key.value for key in keys]
