@@ -194,7 +194,7 @@ def unmerge(merge_id: str, /, *, because: str) -> None:
     unclear = (done.undone or {}).get("unclear", [])
     note(f"{done.loser_id} lives again beside {done.winner_id}.")
     if unclear:
-        note(f"Could be either's and stayed: {', '.join(unclear)}.")
+        note(f"Could be either's and stayed: {', '.join(unclear)}. `leadhub reviews list` asks whose they are.")
 
 
 @app.command
