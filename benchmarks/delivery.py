@@ -62,6 +62,7 @@ async def delivering(resources: Resources) -> AsyncIterator[None]:
             sender=sender,
             wakeup=wakeup,
             slots=settings.delivery_slots,
+            host_cap=settings.delivery_host_cap,
             new_id=_new_id,
             clock=clock,
             jitter=random.random,

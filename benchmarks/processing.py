@@ -97,7 +97,7 @@ async def store(resources: Resources, source: Any, people: list[int]) -> None:
             )
 
 
-async def drain(resources: Resources, *, batch_rows: int = 200, drains: int = 2) -> int:
+async def drain(resources: Resources, *, batch_rows: int = 32, drains: int = 2) -> int:
     """Process everything that is due, as a worker does; return how many submissions that were."""
     playbook = compile_playbook(load(shipped("guide")))
     work = Processing(resources.engine, Ids(), clock, batch_rows=batch_rows, lease=timedelta(minutes=5))

@@ -1,5 +1,6 @@
 """The gateway: puts the parts together, and runs them."""
 
+import asyncio
 import gc
 import resource
 import signal
@@ -14,7 +15,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 from leadhub import telemetry
-from leadhub.api import health, openapi, problems
+from leadhub.api import embed, health, openapi, problems
 from leadhub.api.body import Bodies
 from leadhub.api.door import Door
 from leadhub.api.intake import Intake
@@ -22,9 +23,12 @@ from leadhub.api.routers import ROUTERS
 from leadhub.api.server import server_config
 from leadhub.channels.protocol import Channel
 from leadhub.channels.registry import CHANNELS
+from leadhub.outbound.captcha import Verifier
+from leadhub.outbound.limits import RateLimits
 from leadhub.pipeline.capture import Gate
 from leadhub.pipeline.lookups import ApiKeys, Connections
-from leadhub.resources import Ids, clock, open_inbox, open_resources
+from leadhub.pipeline.tallying import Tally
+from leadhub.resources import Ids, clock, open_inbox, open_resources, webhook_sender
 from leadhub.settings import Settings
 
 _FILES_BESIDES_CONNECTIONS = 200
@@ -53,7 +57,7 @@ def create_api(settings: Settings, **options: Any) -> Api:
         **options,
     )
     problems.install(api)
-    for router in (*ROUTERS, health.router):
+    for router in (*ROUTERS, health.router, embed.router):
         api.include_router(router)
     return api
 
@@ -67,10 +71,12 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        async with open_resources(settings) as resources:
+        async with open_resources(settings) as resources, webhook_sender(settings) as sender:
             inbox = open_inbox(resources)
             connections = Connections(resources.sessions, resources.vault, now=clock)
             api_keys = ApiKeys(resources.sessions, now=clock)
+            tally = Tally()
+            counting = asyncio.create_task(tally.run(resources.engine))
             intake.open(
                 Gate(
                     channels=channels,
@@ -79,20 +85,36 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
                     inbox=inbox,
                     sessions=resources.sessions,
                     new_id=ids,
+                    verifier=Verifier(sender, _captcha_urls(settings), clock=time.monotonic),
+                    limits=RateLimits(
+                        resources.redis, key=resources.vault.derive("addresses")[0], clock=time.monotonic
+                    ),
+                    tally=tally,
                 )
             )
             readiness.open(resources, inbox)
             api.openapi()  # FastAPI builds its routes at first use, which would hold up that request and all beside it
             api.state.resources = resources
+            api.state.inbox = inbox
             try:
                 yield
             finally:
                 await inbox.close()
+                counting.cancel()
+                await tally.write(resources.engine)
 
     api = create_api(settings, lifespan=lifespan)
     api.state.readiness = readiness
     api.state.now = clock
     return Door(api, intake, bodies, readiness, now=clock, new_id=ids)
+
+
+def _captcha_urls(settings: Settings) -> Mapping[str, str]:
+    return {
+        "turnstile": settings.turnstile_url,
+        "hcaptcha": settings.hcaptcha_url,
+        "recaptcha": settings.recaptcha_url,
+    }
 
 
 class GatewayServer(uvicorn.Server):

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import redis.asyncio
@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub.domain.ids import uuid7
 from leadhub.outbound import queue
+from leadhub.outbound.fetching import Apis, Platforms
 from leadhub.outbound.webhook import WebhookSender
+from leadhub.pipeline.retention import Retention
 from leadhub.settings import Settings
 from leadhub.store.engine import Sessions, create_engine, create_sessions
 from leadhub.store.inbox import Inbox, Limits
@@ -113,6 +115,22 @@ def open_inbox(resources: Resources) -> Inbox:
     inbox = Inbox(resources.engine, limits, nudge=resources.submissions_nudge)
     inbox.start()
     return inbox
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Return how long a deployment keeps what it told others."""
+    return Retention(events=timedelta(days=settings.event_days), attempts=timedelta(days=settings.attempt_days))
+
+
+def open_apis(settings: Settings) -> Apis:
+    """Return the platforms' APIs over one client, until it is closed."""
+    places = Platforms(
+        meta_url=settings.meta_graph_url.rstrip("/"),
+        linkedin_url=settings.linkedin_api_url.rstrip("/"),
+        linkedin_oauth_url=settings.linkedin_oauth_url,
+        linkedin_version=settings.linkedin_version,
+    )
+    return Apis(places, clock=clock)
 
 
 @asynccontextmanager

@@ -51,13 +51,18 @@ class Settings(BaseSettings):
     inbox_bytes: int = Field(default=32_000_000, ge=1_000_000, description="Most bytes waiting for their commit")
     inbox_wait_seconds: float = Field(default=2.0, gt=0, le=30, description="Oldest wait at which new ones are refused")
 
-    batch_rows: int = Field(default=200, ge=1, le=2_000, description="Most submissions processed in one transaction")
+    batch_rows: int = Field(default=32, ge=1, le=2_000, description="Most submissions processed in one transaction")
     lease_seconds: float = Field(default=30, ge=5, le=600, description="A dead worker's claims return after this")
     processing_attempts: int = Field(
         default=5, ge=1, le=20, description="Tries before a submission is parked as failed"
     )
 
-    delivery_slots: int = Field(default=64, ge=1, le=1_000, description="Most webhooks in flight of one worker")
+    delivery_slots: int = Field(
+        default=64, ge=1, le=1_000, description="Most webhooks that one worker sends at once; more wait for slow ones"
+    )
+    delivery_host_cap: int = Field(
+        default=32, ge=1, le=1_000, description="Most webhooks in flight to one host, over all workers and endpoints"
+    )
     delivery_lane_cap: int = Field(default=4, ge=1, le=32, description="Most webhooks in flight to one new endpoint")
     delivery_connect_seconds: float = Field(default=5, gt=0, le=30, description="Longest connect to an endpoint")
     delivery_total_seconds: float = Field(default=15, gt=0, le=30, description="Longest whole attempt")
@@ -70,10 +75,27 @@ class Settings(BaseSettings):
         default="https://graph.facebook.com/v26.0", description="Where Meta's leads are fetched, with the API's version"
     )
     linkedin_api_url: str = Field(default="https://api.linkedin.com/rest", description="Where LinkedIn's are fetched")
+    linkedin_oauth_url: str = Field(
+        default="https://www.linkedin.com/oauth/v2/accessToken", description="Where LinkedIn's tokens are renewed"
+    )
     linkedin_version: str = Field(
         default="202607", pattern="^[0-9]{6}$", description="Version of LinkedIn's API; one is served for a year"
     )
+    turnstile_url: str = Field(
+        default="https://challenges.cloudflare.com/turnstile/v0/siteverify", description="Where Turnstile is verified"
+    )
+    hcaptcha_url: str = Field(default="https://api.hcaptcha.com/siteverify", description="Where hCaptcha is verified")
+    recaptcha_url: str = Field(
+        default="https://www.google.com/recaptcha/api/siteverify",
+        description="Where reCAPTCHA is verified; www.recaptcha.net where Google is out of reach",
+    )
     idempotency_days: int = Field(default=4, ge=3, le=90, description="How long a client's Idempotency-Key is kept")
+    event_days: int = Field(
+        default=90, ge=7, le=3_650, description="How long events and their deliveries are kept, in whole partitions"
+    )
+    attempt_days: int = Field(
+        default=14, ge=1, le=3_650, description="How long the log of single attempts is kept, in whole partitions"
+    )
     log_format: str = Field(default="json", pattern="^(json|console)$", description="json or console")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged")
     data_dir: Path | None = Field(default=None, description="Folder of the embedded servers")

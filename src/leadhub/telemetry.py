@@ -45,6 +45,7 @@ QUARANTINED = Counter(
     "leadhub_deliveries_quarantined", "Deliveries of proven senders in which nobody was found", ["channel"],
     registry=REGISTRY,
 )  # fmt: skip
+CAPTCHAS = Counter("leadhub_captchas", "Captchas by what their provider said", ["outcome"], registry=REGISTRY)
 REFUSED = Counter("leadhub_requests_refused", "Requests refused at the door", ["status"], registry=REGISTRY)
 INBOX_WAITING = Gauge("leadhub_inbox_waiting", "Submissions in memory that wait for their commit", registry=REGISTRY)
 INBOX_FLUSH_ROWS = Histogram(

@@ -9,29 +9,23 @@ import random
 import signal
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
-import orjson
 import uvloop
-from arq import cron
-from arq.connections import RedisSettings
-from arq.worker import Worker
-from redis.exceptions import RedisError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
 from leadhub.outbound import queue
-from leadhub.outbound.fetching import Fetcher, Platforms
+from leadhub.outbound.fetching import Apis
 from leadhub.outbound.queue import Wakeup
-from leadhub.pipeline import housekeeping
+from leadhub.pipeline import platforms
 from leadhub.pipeline.deliver import Deliverer
-from leadhub.pipeline.fetch import Fetching, fetch_due
+from leadhub.pipeline.fetching import Fetching
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
-from leadhub.pipeline.recheck import recheck_due
-from leadhub.pipeline.rescore import rescore_due, rescore_published
-from leadhub.resources import Ids, Resources, clock, open_inbox, open_resources, webhook_sender
+from leadhub.pipeline.replaying import replay_due
+from leadhub.resources import Ids, Resources, clock, open_apis, open_inbox, open_resources, webhook_sender
+from leadhub.schedule import Jobs, keep_schedule
 from leadhub.settings import Settings
+from leadhub.store.inbox import Inbox
 from leadhub.store.outage import is_outage
 
 _log = telemetry.get_logger("worker")
@@ -60,7 +54,10 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
     work = processing(resources)
     playbook = ActivePlaybook(resources.sessions)
     wakeup = Wakeup(resources.redis, queue.SUBMISSIONS, queue.DELIVERIES)
-    background = [asyncio.create_task(wakeup.listen()), asyncio.create_task(_schedule(resources, work, playbook))]
+    background = [
+        asyncio.create_task(wakeup.listen()),
+        asyncio.create_task(keep_schedule(Jobs(resources, work, playbook))),
+    ]
     _log.info("worker.started")
     try:
         async with webhook_sender(resources.settings) as sender:
@@ -70,6 +67,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 sender=sender,
                 wakeup=wakeup,
                 slots=resources.settings.delivery_slots,
+                host_cap=resources.settings.delivery_host_cap,
                 new_id=Ids(),
                 clock=clock,
                 jitter=random.random,
@@ -79,7 +77,8 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 _drain(work, playbook, wakeup, stop, backlog),
                 _help_out(work, playbook, wakeup, stop, backlog),
                 deliverer.run(stop),
-                _fetch(resources, stop),
+                _ask_platforms(resources, stop),
+                _replay(resources, wakeup, stop),
             )
     finally:
         for task in background:
@@ -88,32 +87,38 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
         _log.info("worker.stopped")
 
 
-async def _fetch(resources: Resources, stop: asyncio.Event) -> None:
-    """Fetch announced leads, round after round; a second's pause when none is due."""
-    settings = resources.settings
-    inbox = open_inbox(resources)
-    fetcher = Fetcher(
-        Platforms(
-            meta_url=settings.meta_graph_url.rstrip("/"),
-            linkedin_url=settings.linkedin_api_url.rstrip("/"),
-            linkedin_version=settings.linkedin_version,
-        )
-    )
-    work = Fetching(
-        sessions=resources.sessions, vault=resources.vault, inbox=inbox, fetcher=fetcher, new_id=Ids(), clock=clock
-    )
+async def _ask_platforms(resources: Resources, stop: asyncio.Event) -> None:
+    """Fetch announced leads, read through what was not announced, look after the connections."""
+    inbox, apis = open_inbox(resources), open_apis(resources.settings)
     try:
-        while not stop.is_set():
-            try:
-                tried = await fetch_due(work)
-            except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
-                _log.error("fetch.fault", error_class=type(error).__name__)
-                tried = 0
-            if not tried:
-                await _pause(stop, _POLL_SECONDS)
+        await platforms.run(fetching(resources, inbox, apis), stop)
     finally:
-        await fetcher.close()
+        await apis.close()
         await inbox.close()
+
+
+async def _replay(resources: Resources, wakeup: Wakeup, stop: asyncio.Event) -> None:
+    """Make a step of each replay, a second after the last."""
+    while not stop.is_set():
+        try:
+            if await replay_due(resources.sessions, now=clock()):
+                wakeup.wake(queue.DELIVERIES)
+        except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
+            _log.error("replay.fault", error_class=type(error).__name__)
+        await _pause(stop, _POLL_SECONDS)
+
+
+def fetching(resources: Resources, inbox: Inbox, apis: Apis) -> Fetching:
+    """Return what asking at platforms needs of a process's resources."""
+    return Fetching(
+        engine=resources.engine,
+        vault=resources.vault,
+        inbox=inbox,
+        apis=apis,
+        new_id=Ids(),
+        clock=clock,
+        public_url=resources.settings.public_url.rstrip("/"),
+    )
 
 
 def processing(resources: Resources) -> Processing:
@@ -182,67 +187,3 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
-
-
-async def _schedule(resources: Resources, work: Processing, playbook: ActivePlaybook) -> None:
-    """Keep arq's schedule going for ever; without Redis it pauses and nothing else does."""
-    await _at_start(resources.engine)
-    while True:
-        worker = _arq_worker(resources, work, playbook)
-        try:
-            await worker.async_run()
-        except (RedisError, OSError) as error:
-            _log.warning("schedule.paused", error_class=type(error).__name__)
-        finally:
-            with suppress(RedisError, OSError):
-                await worker.close()
-        await asyncio.sleep(5)
-
-
-async def _at_start(engine: AsyncEngine) -> None:
-    """Make partitions before the first daily run, unless PostgreSQL is away: then the schedule will."""
-    try:
-        await housekeeping.make_partitions(engine, now=clock())
-    except Exception as error:
-        if not is_outage(error):
-            raise
-
-
-def _arq_worker(resources: Resources, work: Processing, playbook: ActivePlaybook) -> Worker:
-    async def partitions(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-        await housekeeping.make_partitions(resources.engine, now=clock())
-
-    async def purge(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-        keep = timedelta(days=resources.settings.idempotency_days)
-        await housekeeping.purge_keys(resources.sessions, now=clock(), keep=keep)
-        await housekeeping.purge_quarantine(resources.sessions, now=clock())
-
-    async def rescore(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-        while await rescore_due(work, await playbook.current(now=clock())):
-            pass
-        while await rescore_published(work, await playbook.current(now=clock())):
-            pass
-
-    async def recheck(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:  # noqa: ARG001 - arq's signature
-        while await recheck_due(work, await playbook.current(now=clock())):
-            pass
-
-    return Worker(
-        cron_jobs=[
-            cron(partitions, hour={3}, minute={17}),
-            cron(purge, minute={29}),
-            cron(rescore, second=set(range(5, 60, 10))),
-            cron(recheck, second=set(range(1, 60, 2))),
-        ],
-        redis_settings=RedisSettings.from_dsn(resources.settings.redis_url),
-        queue_name="leadhub:jobs",
-        handle_signals=False,
-        poll_delay=0.25,
-        max_jobs=16,
-        keep_result=0,
-        max_tries=1,
-        job_completion_wait=20,
-        health_check_interval=10,
-        job_serializer=orjson.dumps,
-        job_deserializer=orjson.loads,
-    )

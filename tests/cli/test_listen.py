@@ -86,6 +86,19 @@ async def test_a_repeat_is_known_by_its_id(client: httpx2.AsyncClient, receipts:
     assert [one.is_repeat for one in receipts] == [False, True, False]
 
 
+async def test_the_challenge_of_a_verification_is_sent_back(
+    client: httpx2.AsyncClient, receipts: list[Receipt]
+) -> None:
+    body = b'{"type":"endpoint.verify","timestamp":"2026-01-15T09:30:00Z","data":{"challenge":"a-challenge"}}'
+
+    answer = await client.post("/", content=body, headers=_headers(body=body))
+    forged = await client.post("/", content=body, headers=_headers(key=bytes(32), body=body))
+
+    assert (answer.status_code, answer.text) == (200, "a-challenge")
+    assert (forged.status_code, "a-challenge" in forged.text) == (401, False)
+    assert receipts[0].doubt is None
+
+
 async def test_what_is_no_json_hurts_nobody(client: httpx2.AsyncClient, receipts: list[Receipt]) -> None:
     answer = await client.post("/", content=b"\xff{", headers=_headers(body=b"\xff{"))
 

@@ -34,7 +34,9 @@ def settings_table() -> str:
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
-    return "none" if field.default in {None, "", ()} else f"`{str(field.default).lower()}`"
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
+    return "none" if field.default in {None, "", ()} else f"`{field.default}`"
 
 
 def test_the_table_of_settings_is_that_of_the_class(text: str) -> None:

@@ -20,7 +20,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 from tests.support.admin import Admin
 from tests.support.deployment import free_port
-from tests.support.waiting import a_source, content, received
+from tests.support.waiting import a_held_delivery, a_source, content, received
 
 from leadhub.api.openapi import document
 from leadhub.api.server import server_config
@@ -67,11 +67,14 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         ).json()
         api = (await client.post("/v1/sources", json={"channel": "api", "name": "a"})).json()
         webhook = (await client.post("/v1/sources", json={"channel": "json", "name": "w"})).json()
+        tracking = (await client.post("/v1/sources", json={"channel": "segment", "name": "t"})).json()
         other = (await client.post("/v1/keys", json={"name": "k", "scopes": ["leads:read"]})).json()
         source = await a_source(admin.resources.engine)
         [submission] = await received(admin.resources.engine, source, content({"email": "ana@acme.example"}))
         await admin.process()
         delivery = (await client.get("/v1/deliveries")).json()["items"][0]
+        past = {"endpoint_id": endpoint["id"], "since": "2026-01-15T09:30:00Z"}
+        replay = (await client.post("/v1/replays", json=past)).json()
         await received(admin.resources.engine, source, *(content({"email": f"{n}@acme.example"}) for n in "bc"))
         for first in ("Kim", "Robert"):
             person = {"email": "kim@acme.example", "first_name": first, "last_name": "Berg", "company": "Acme"}
@@ -81,15 +84,18 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         winner, loser = [one["id"] for one in (await client.get("/v1/leads")).json()["items"]][:2]
         wish = {"lead_id": loser, "because": "She said so."}
         merge = (await client.post(f"/v1/leads/{winner}/merge", json=wish, headers={"If-Match": "*"})).json()
+        held = await a_held_delivery(admin.resources.engine, source)
     return {
         "lead_id": delivery["lead_id"],
         "submission_id": str(submission),
         "delivery_id": delivery["id"],
+        "replay_id": replay["id"],
         "merge_id": merge["id"],
         "review_id": review["id"],
         "event_type": "lead.routed",
         "version": "1",
         "source_id": form["id"],
+        "held_id": str(held),
         "secret_id": form["secrets"][0]["id"],
         "endpoint_id": endpoint["id"],
         "key_id": other["id"],
@@ -97,6 +103,8 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         "/in/api/{key}": api["key"],
         "channel": "json",
         "/in/{channel}/{key}": webhook["key"],
+        "/in/segment/{key}/v1/{call}": tracking["key"],
+        "call": "track",
     }
 
 

@@ -124,7 +124,8 @@ def test_a_thousand_people_on_one_number_neither_join_nor_make_a_profile_grow() 
     names = ["".join(random_.choices("abcdefghijklmnopqrstuvwxyz", k=8)) for _ in range(1000)]
     for name in names:
         fields = {"phone": "+493012345678", "email": "test@test.com", "full_name": f"{name} {name[::-1]}"}
-        register.place(sighting_of(normalise(fields)), new_id=lambda: LeadId(UUID(int=next(numbers))))
+        sighting = sighting_of(normalise(fields))
+        register.place(sighting, block_keys(sighting), new_id=lambda: LeadId(UUID(int=next(numbers))))
 
     assert len(register.leads) > 990
     assert all(len(lead.profile.names) <= MOST_VALUES for lead in register.leads.values())
@@ -135,7 +136,8 @@ def test_a_nameless_arrival_joins_nobody_on_a_shared_number() -> None:
     register = Register(Scale(bits_to_pick_one=13))
 
     def place(**fields: str) -> LeadId:
-        return register.place(sighting_of(normalise(fields)), new_id=lambda: LeadId(UUID(int=next(numbers)))).lead_id
+        sighting = sighting_of(normalise(fields))
+        return register.place(sighting, block_keys(sighting), new_id=lambda: LeadId(UUID(int=next(numbers)))).lead_id
 
     anna = place(phone="+4915123456789", full_name="Anna Berg")
     peter = place(phone="+4915123456789", full_name="Peter Berg")
@@ -150,7 +152,7 @@ def test_one_submission_that_is_both_makes_one_lead_of_two_within_a_batch() -> N
     register = Register(Scale(bits_to_pick_one=13))
 
     def place(sighting: Sighting) -> LeadId:
-        return register.place(sighting, new_id=lambda: LeadId(UUID(int=next(numbers)))).lead_id
+        return register.place(sighting, block_keys(sighting), new_id=lambda: LeadId(UUID(int=next(numbers)))).lead_id
 
     first = place(sighting_of(normalise({"email": "ada@example.com"})))
     second = place(sighting_of(normalise({"phone": "+4915123456789"}), external=Key("external:crm", "7")))

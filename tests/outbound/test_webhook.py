@@ -110,6 +110,23 @@ class TestAGoodReceiver:
         assert [result.remote_ip for result in results] == ["127.0.0.1"] * 3
         assert receiver.connections == 1
 
+    async def test_is_timed_step_by_step(self, sender: WebhookSender) -> None:
+        async def late(_: Received) -> bytes:
+            await asyncio.sleep(0.05)
+            return status(200)
+
+        async with answering(late) as receiver:
+            first = await sender.send(_outgoing(receiver.url.replace("127.0.0.1", "localhost")))
+            second = await sender.send(_outgoing(receiver.url.replace("127.0.0.1", "localhost")))
+
+        new, used_again = first.timings, second.timings
+        assert new.dns_ms is not None
+        assert new.connect_ms is not None
+        assert new.tls_ms is None
+        assert new.first_byte_ms is not None
+        assert 50 <= new.first_byte_ms <= first.duration_ms
+        assert (used_again.dns_ms, used_again.connect_ms) == (None, None)
+
     async def test_gets_no_cookies_back(self, sender: WebhookSender) -> None:
         async def answer(_: Received) -> bytes:
             return status(200, "Set-Cookie: session=secret; Path=/")
@@ -290,6 +307,30 @@ class TestAMisbehavingReceiver:
         assert result.status is None
         assert classify(result) is Outcome.PROTOCOL
 
+    @pytest.mark.parametrize("unit", [b"X-%d: " + b"x" * 4_000 + b"\r\n", b"X: y\r\n\r\nHTTP/1.1 103 Hints %d\r\n"])
+    async def test_whose_head_is_large_only_as_a_whole_is_cut_off(self, sender: WebhookSender, unit: bytes) -> None:
+        written = 0
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal written
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 103 Hints\r\n")
+            for number in range(200_000):
+                writer.write(unit % number)
+                written += len(unit)
+                await writer.drain()
+
+        result, _ = await _result(sender, script)
+
+        assert result.failure is Failure.HEADERS
+        assert result.duration_ms < TOTAL * 1000
+        assert written < 20_000_000
+
+    async def test_with_a_large_body_in_the_packet_of_its_head_is_no_large_head(self, sender: WebhookSender) -> None:
+        result, _ = await _result(sender, _says(status(200, body=b"x" * 200_000)))
+
+        assert (result.status, len(result.body)) == (200, 16_384)
+
     @pytest.mark.parametrize(
         "answer",
         [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 abc OK\r\n\r\n", b"HTTP/9.9 200 OK\r\n\r\n", b"\x16\x03\x01\x00" * 9],
@@ -469,6 +510,7 @@ class TestTls:
             result = await sender.send(_outgoing(f"https://{NAME}:{receiver.port}/hook"))
 
         assert (result.status or result.failure) == status_or_failure
+        assert (result.timings.tls_ms is not None) == (result.status == 200)
 
     async def test_a_plain_server_behind_https_is_a_tls_failure(self, sender: WebhookSender) -> None:
         async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -566,7 +566,7 @@ async def test_a_value_that_postgresql_refuses_fails_alone(resources: Resources,
     await outbox.events(3)
     claimed = await outbox.claim()
     bad = AttemptResult(status=200, remote_ip="\0")
-    recorder = Recorder(resources.engine, clock=lambda: NOW, new_id=new_id, on_recorded=lambda: None)
+    recorder = Recorder(resources.engine, clock=lambda: NOW, new_id=new_id, on_recorded=lambda **_: None)
     for one, result in zip(claimed, [AttemptResult(status=200), bad, AttemptResult(status=200)], strict=True):
         recorder.put(result_of(one, result))
 

@@ -126,7 +126,7 @@ def _counting(connection: Connection) -> Iterator[list[str]]:
 
 
 class TestClaim:
-    async def test_leases_the_oldest_due_and_opens_their_attempts(self, outbox: Outbox) -> None:
+    async def test_leases_the_oldest_due(self, outbox: Outbox) -> None:
         await outbox.endpoint(cap=2)
         newer = await outbox.events(2, at=NOW - SECOND)
         older = await outbox.events(1, at=NOW - 9 * SECOND)
@@ -141,8 +141,6 @@ class TestClaim:
             assert (one.url, one.endpoint_version) == ("https://crm.example.com/hook", 1)
             assert (one.body, one.lease.number, one.event_type) == (b'{"type":"lead.routed"}', 1, "lead.routed")
             assert len(one.secrets) == 1
-        opened = await outbox.rows("SELECT id, delivery_id, number, started_at, finished_at FROM attempt")
-        assert set(opened) == {(one.lease.attempt_id, one.lease.delivery_id, 1, NOW, None) for one in claimed}
         assert await outbox.states() == {"leased": 2, "pending": 2}
 
     async def test_holds_the_cap_over_claims(self, outbox: Outbox) -> None:
@@ -445,7 +443,7 @@ class TestComplete:
             await endpoints.lock_endpoint(session, endpoint_id)
             await session.execute(_ACTIVATE)
             await endpoints.release(session, endpoint_id)
-        assert len(await outbox.claim()) == 2
+        assert len(await outbox.claim()) == 1  # what was mended is not overrun: the others follow as this succeeds
 
     async def test_does_not_switch_off_an_endpoint_that_was_changed_meanwhile(self, outbox: Outbox) -> None:
         await outbox.endpoint()

@@ -13,7 +13,7 @@ from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import compile_playbook
 from leadhub.pipeline.keys import create_key
 from leadhub.pipeline.process import Processing, process_due
-from leadhub.resources import Ids, Resources, clock
+from leadhub.resources import Ids, Resources, clock, open_inbox
 
 PROBLEM = "application/problem+json"
 
@@ -25,6 +25,7 @@ class Admin:
         self.resources = resources
         self.api = create_api(resources.settings)
         self.api.state.resources = resources
+        self.api.state.inbox = open_inbox(resources)
 
     async def token(self, *scopes: str, expires_at: datetime | None = None) -> str:
         made = await create_key(

@@ -56,6 +56,7 @@ async def delivering(
     *,
     engine: AsyncEngine | None = None,
     slots: int = 64,
+    host_cap: int = 1_000,
     total_seconds: float = 3,
     clock: Clock | None = None,
 ) -> AsyncIterator[Running]:
@@ -75,6 +76,7 @@ async def delivering(
             sender=sender,
             wakeup=wakeup,
             slots=slots,
+            host_cap=host_cap,
             new_id=Ids(),
             clock=ticking,
             jitter=random.Random(1).random,

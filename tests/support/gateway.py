@@ -29,6 +29,7 @@ class EchoChannel:
         self.name = name
         self.needs_scope = scope
 
+    calls: tuple[str, ...] = ()
     guide = Guide("Echo", SecretFrom.NOBODY, ())
 
     def check_secret(self, secret: str) -> None:

@@ -24,7 +24,7 @@ from leadhub.store.driver import Connection, transaction
 from leadhub.store.endpoints import Endpoint, SealedSecret
 from leadhub.store.engine import Sessions, create_sessions
 from leadhub.store.events import NewEvent
-from leadhub.store.lanes import Batch, Claimed
+from leadhub.store.lanes import Batch, Claimed, Room
 from leadhub.store.vault import Vault
 
 NOW = datetime.now(UTC)
@@ -79,6 +79,7 @@ class Outbox:
         include_test: bool = False,
         cap: int = 4,
         per_minute: int | None = None,
+        **more: Any,
     ) -> EndpointId:
         endpoint_id = EndpointId(new_id())
         made = Endpoint(
@@ -92,6 +93,7 @@ class Outbox:
             version=1,
             created_at=NOW - timedelta(days=1),
             updated_at=NOW,
+            **more,
         )
         async with self.sessions.begin() as session:
             await endpoints.insert_endpoint(session, made, lane_cap=cap, per_minute=per_minute)
@@ -109,10 +111,10 @@ class Outbox:
         return [event.id for event in made]
 
     async def claim(
-        self, slots: int = 64, *, now: datetime = NOW, busy: dict[EndpointId, int] | None = None
+        self, slots: int = 64, *, now: datetime = NOW, busy: dict[EndpointId, int] | None = None, **room: Any
     ) -> list[Claimed]:
         async with transaction(self.engine) as connection:
-            return list((await claim(connection, slots, now=now, busy=busy)).claimed)
+            return list((await claim(connection, slots, now=now, busy=busy, **room)).claimed)
 
     async def rows(self, query: str, **parameters: object) -> list[tuple[Any, ...]]:
         async with self.sessions() as session:
@@ -131,17 +133,20 @@ async def claim(
     *,
     now: datetime = NOW,
     busy: dict[EndpointId, int] | None = None,
+    doubtful: int = 64,
+    host: int = 1_000,
+    slow: Sequence[EndpointId] = (),
 ) -> Batch:
-    found = await lanes.look(connection, now=now, slots=slots, busy=busy or {})
+    room = Room(slots=slots, again=slots // 2, doubtful=doubtful, host=host, busy=busy or {}, slow=slow)
+    found = await lanes.look(connection, room, now=now)
     if not found.lanes:
         return Batch(is_more=found.is_more)
     return await lanes.claim(
         connection,
         found,
+        room,
         now=now,
         attempt_ids=[AttemptId(new_id()) for _ in range(slots)],
-        busy=busy or {},
-        again=slots // 2,
         lease_until=now + LEASE,
     )
 

@@ -81,5 +81,6 @@ SIGN: dict[str, Sign] = {
     "whatsapp": lambda body, s: {"x-hub-signature-256": "sha256=" + _hex(s, body)},
     "messenger": lambda body, s: {"x-hub-signature-256": "sha256=" + _hex(s, body)},
     "meta": lambda body, s: {"x-hub-signature-256": "sha256=" + _hex(s, body)},
+    "segment": lambda _, s: {"authorization": "Basic " + base64.b64encode(s + b":").decode()},
     "linkedin": lambda body, s: {"x-li-signature": "hmacsha256=" + _hex(s, b"hmacsha256=" + body)},
 }

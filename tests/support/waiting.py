@@ -59,3 +59,19 @@ async def received(engine: AsyncEngine, source_id: UUID, *contents: Content) -> 
         await connection.execute(_SUBMISSION, rows)
         await connection.execute(_PENDING, rows)
     return [row["id"] for row in rows]
+
+
+_HELD = text(
+    "INSERT INTO quarantine (id, source_id, received_at, because, body, headers) "
+    "VALUES (:id, :source, :now, 'nobody was found in it', :body, CAST(:headers AS jsonb))"
+)
+
+
+async def a_held_delivery(engine: AsyncEngine, source_id: UUID, body: bytes = b'{"Mail": "ada@example.com"}') -> UUID:
+    """A delivery in quarantine."""
+    held_id = new_id()
+    headers = orjson.dumps({"content-type": "application/json"}).decode()
+    row = {"id": held_id, "source": source_id, "now": datetime.now(UTC), "body": body, "headers": headers}
+    async with engine.begin() as connection:
+        await connection.execute(_HELD, row)
+    return held_id

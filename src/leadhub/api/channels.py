@@ -1,6 +1,6 @@
 """Channels: the kinds of senders that can be connected, how, and what a source would make of what one sends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -9,7 +9,7 @@ from leadhub.api.dependencies import Now, OpenResources, admin_router, needs
 from leadhub.api.parameters import Id
 from leadhub.api.problems import problems
 from leadhub.api.sources import Options
-from leadhub.channels.protocol import SecretFrom
+from leadhub.channels.protocol import SecretFrom, Unpacked
 from leadhub.channels.registry import CHANNELS
 from leadhub.domain.credentials import Scope
 from leadhub.domain.ids import SourceId
@@ -123,6 +123,11 @@ async def preview_source(source_id: Id, sample: SampleIn, resources: OpenResourc
         options=sample.options,
         now=now,
     )
+    return shown(found)
+
+
+def shown(found: Sequence[Unpacked]) -> Preview:
+    """Return what was found as an answer."""
     return Preview(
         submissions=[
             Becomes(

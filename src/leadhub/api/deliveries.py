@@ -45,6 +45,10 @@ _ATTEMPT: Final[Mapping[str, Any]] = {
     "because": "no answer within 15 seconds",
     "remote_ip": "192.0.2.10",
     "duration_ms": 15000,
+    "dns_ms": 3,
+    "connect_ms": 21,
+    "tls_ms": 40,
+    "first_byte_ms": None,
     "response_headers": {"retry-after": "5"},
     "response_body": "busy",
 }
@@ -90,7 +94,11 @@ class AttemptOut(BaseModel):
     status: int | None
     because: str | None = Field(description="In plain words.")
     remote_ip: str | None
-    duration_ms: int | None
+    duration_ms: int | None = Field(description="Of all of it, as the next four in milliseconds.")
+    dns_ms: int | None = Field(description="Of the look-up; like the next two null where a connection was used again.")
+    connect_ms: int | None
+    tls_ms: int | None
+    first_byte_ms: int | None = Field(description="From the request to the head of its answer.")
     response_headers: dict[str, Any] | None = Field(description="Of the answer, without what may be secret.")
     response_body: str | None = Field(description="The beginning of the answer.")
 
@@ -106,7 +114,7 @@ class DeliveryDetail(DeliveryOut):
                 "remedy": "have the receiver answer first and work afterwards",
                 "endpoint_url": "https://crm.example.com/hooks/leadhub",
                 "body": '{"type":"lead.routed","timestamp":"2026-01-15T09:30:00Z","data":{}}',
-                "attempts_made": [{**_ATTEMPT, "status": 503}],
+                "attempts_made": [{**_ATTEMPT, "status": 503, "first_byte_ms": 130}],
             }
         }
     )
@@ -163,6 +171,22 @@ async def resend_delivery(delivery_id: Id, caller: CallerNow, resources: OpenRes
     """Send once more, whatever became of it before, with the same `webhook-id`."""
     async with resources.sessions.begin() as session:
         await deliveries.resend(session, DeliveryId(delivery_id), now=now)
+        found = await store.get_delivery(session, DeliveryId(delivery_id))
+    resources.deliveries_nudge()
+    return _shown(found, caller, now)
+
+
+@router.post(
+    "/deliveries/{delivery_id}/cancel",
+    operation_id="cancel_delivery",
+    summary="Give a delivery up",
+    openapi_extra=needs(Scope.DELIVERIES_WRITE),
+    responses=problems(404, 409),
+)
+async def cancel_delivery(delivery_id: Id, caller: CallerNow, resources: OpenResources, now: Now) -> DeliveryDetail:
+    """Do not send it any more; later events of its lead that wait for it go on."""
+    async with resources.sessions.begin() as session:
+        await deliveries.cancel(session, DeliveryId(delivery_id), now=now)
         found = await store.get_delivery(session, DeliveryId(delivery_id))
     resources.deliveries_nudge()
     return _shown(found, caller, now)

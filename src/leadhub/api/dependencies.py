@@ -28,6 +28,7 @@ from leadhub.domain.ids import ApiKeyId
 from leadhub.resources import Resources, clock
 from leadhub.store import keys
 from leadhub.store.idempotency import Repeatable
+from leadhub.store.inbox import Inbox
 from leadhub.store.outage import is_outage
 
 BODY_BYTES = 64_000
@@ -154,11 +155,16 @@ def resources_of(request: Request) -> Resources:
     return cast("Resources", request.app.state.resources)
 
 
+def _inbox_of(request: Request) -> Inbox:
+    return cast("Inbox", request.app.state.inbox)
+
+
 def _caller_of(request: Request) -> Caller:
     return cast("Caller", request.state.caller)
 
 
 OpenResources = Annotated[Resources, Depends(resources_of)]
+OpenInbox = Annotated[Inbox, Depends(_inbox_of)]
 CallerNow = Annotated[Caller, Depends(_caller_of)]
 Now = Annotated[datetime, Depends(clock)]
 

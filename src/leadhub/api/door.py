@@ -16,7 +16,7 @@ from leadhub import telemetry
 from leadhub.api.answer import Answer, RawHeader, from_response
 from leadhub.api.body import BadFraming, Bodies, Disconnected, Framing, framing, replayed
 from leadhub.api.health import Readiness
-from leadhub.api.intake import PREFIX, ROUTE, Intake
+from leadhub.api.intake import ACTIVITIES, PREFIX, ROUTE, Intake
 from leadhub.api.problems import instance_of, problem_response, status_response, unknown_response
 from leadhub.domain.errors import LeadHubError
 
@@ -80,7 +80,7 @@ class Door:
             await outgoing.answer(_refused(scope, 400), closes=True)
         elif scope["method"] not in _METHODS:
             await outgoing.answer(_refused(scope, 405, allow=", ".join(_METHODS)))
-        elif path.startswith(PREFIX):
+        elif path.startswith(PREFIX) or path == ACTIVITIES:
             answer = await self._intake.answer(scope, receive, announced, now=self._now())
             await outgoing.answer(answer, closes=_must_close(answer.status, waits=announced.expects_continue))
         else:
@@ -104,7 +104,7 @@ class Door:
         write(
             "request",
             method=scope["method"],
-            route=ROUTE if path.startswith(PREFIX) else _route(scope),
+            route=_route(scope),
             status=status,
             duration_ms=round(seconds * 1000, 1),
             request_id=str(scope["state"]["request_id"]),
@@ -169,6 +169,11 @@ class _Outgoing:
 
 def _route(scope: Scope) -> str:
     """Return the template of the route that served a request; never its path, which has ids and keys in it."""
+    path: str = scope["path"]
+    if path.startswith(PREFIX):
+        return ROUTE
+    if path == ACTIVITIES:
+        return ACTIVITIES
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     template: str | None = getattr(route, "path_format", None)
     return template or "unmatched"

@@ -17,7 +17,17 @@ from leadhub.api.signing_secrets import EXAMPLE as EXAMPLE_SECRET
 from leadhub.domain.credentials import Scope
 from leadhub.domain.events import EVENT_TYPES, EventType
 from leadhub.domain.ids import EndpointId
-from leadhub.domain.subscription import Authorization, Condition, Filter, Payload, SignatureKind, read_filter
+from leadhub.domain.subscription import (
+    Authorization,
+    Condition,
+    Filter,
+    Ordering,
+    Payload,
+    Poison,
+    Schedule,
+    SignatureKind,
+    read_filter,
+)
 from leadhub.pipeline import endpoints as pipeline
 from leadhub.pipeline import verifying
 from leadhub.resources import webhook_sender
@@ -38,6 +48,10 @@ _EXAMPLE: Final[Mapping[str, Any]] = {
     "header_names": ["x-tenant"],
     "authorization": None,
     "verified_at": None,
+    "is_subscribed": True,
+    "ordering": "none",
+    "poison": "skip",
+    "schedule": None,
     "version": 1,
     "created_at": "2026-01-15T09:30:00Z",
     "updated_at": "2026-01-15T09:30:00Z",
@@ -72,6 +86,23 @@ class _OptionsIn(BaseModel):
         default=None, description="Most requests a minute; 0 means no limit."
     )
 
+    is_subscribed: Annotated[bool, Field(strict=True)] | None = Field(
+        default=None, description="False: it gets only what is replayed to it."
+    )
+    ordering: Ordering | None = Field(
+        default=None, description="`lead`: an event is sent when all earlier ones of its lead have come to an end."
+    )
+    poison: Poison | None = Field(
+        default=None,
+        description="In order, after an event that was given up: `skip` it and go on with its lead, or `block` the"
+        " lead's later ones until it is sent again or cancelled.",
+    )
+    schedule: Schedule | None = Field(
+        default=None,
+        description="Seconds to wait after the first, the second, … attempt; one more than these is made. Null: ten"
+        " attempts over three days.",
+    )
+
     def options(self) -> pipeline.Options:
         """Return what the pipeline takes."""
         return pipeline.Options(
@@ -82,6 +113,10 @@ class _OptionsIn(BaseModel):
             drops_authorization="authorization" in self.model_fields_set and self.authorization is None,
             cap=self.cap,
             per_minute=self.per_minute,
+            is_subscribed=self.is_subscribed,
+            ordering=self.ordering,
+            poison=self.poison,
+            schedule=() if "schedule" in self.model_fields_set and self.schedule is None else self.schedule,
         )
 
 
@@ -128,6 +163,10 @@ class EndpointOut(BaseModel):
     filter: list[Condition]
     header_names: list[str] = Field(description="Of the headers that the owner added; their values are not shown.")
     authorization: Literal["basic", "oauth2"] | None = Field(description="Its kind; the rest is not shown.")
+    is_subscribed: bool
+    ordering: Ordering
+    poison: Poison
+    schedule: list[int] | None = Field(description="Seconds between attempts; null: ten attempts over three days.")
     verified_at: datetime | None = Field(description="When the receiver at this URL last sent a challenge back.")
     version: int = Field(description="Grows with every change; also in the ETag.")
     created_at: datetime

@@ -1,9 +1,14 @@
-"""`/in/{channel}/{key}`: the hot path, straight on ASGI. No router, no dependency graph, no request object."""
+"""`/in/{channel}/{key}` and `/v1/activities`: the hot path, straight on ASGI.
+
+No router, no dependency graph, no request object.
+"""
 
 import functools
 import ipaddress
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
@@ -11,12 +16,14 @@ from leadhub.api.answer import Answer, from_reply, from_response
 from leadhub.api.body import Bodies, Framing
 from leadhub.api.problems import instance_of, problem_response, status_response
 from leadhub.channels.protocol import Inbound, Reply
-from leadhub.domain.errors import LeadHubError, NotFound, Unavailable
-from leadhub.pipeline.capture import Gate, Target, authorise, capture, find_target
+from leadhub.domain.errors import InvalidInput, LeadHubError, NotFound, Unavailable
+from leadhub.pipeline.capture import Gate, Target, admit, authorise, capture, find_activities, find_target
 from leadhub.store.outage import is_outage
 
 PREFIX = "/in/"
 ROUTE = "/in/{channel}/{key}"
+ACTIVITIES = "/v1/activities"
+_MOST_SEGMENTS = 6
 _ALLOW = "OPTIONS, POST"
 
 
@@ -36,10 +43,10 @@ class Intake:
     async def answer(self, scope: Scope, receive: Receive, framing: Framing, *, now: datetime) -> Answer:
         """Return the answer to any request under `/in/`, problems included."""
         try:
-            target = await self._target(scope["path"])
+            target, call = await self._target(scope["path"], scope["query_string"])
         except LeadHubError as error:
             return from_response(problem_response(error, instance=instance_of(scope)))
-        inbound = _without_body(scope, now)
+        inbound = _without_body(scope, now, call)
         decoration = target.channel.decorate(inbound, target.connection)
         note = scope["state"]["note"]
         note |= {"channel": target.channel.name, "source_id": str(target.connection.source_id)}
@@ -55,11 +62,19 @@ class Intake:
             return from_response(problem_response(problem, instance=instance_of(scope)), decoration)
         return from_reply(reply, decoration)
 
-    async def _target(self, path: str) -> Target:
-        segments = path[len(PREFIX) :].split("/")
-        if len(segments) != 2:
+    async def _target(self, path: str, query: bytes) -> tuple[Target, str]:
+        """Return where a request goes, and what follows the key in its path."""
+        gate = self._open_gate()
+        if path == ACTIVITIES:
+            return await find_activities(gate, source_key=_source(query)), ""
+        segments = path[len(PREFIX) :].split("/", _MOST_SEGMENTS)
+        if len(segments) < 2:
             raise NotFound
-        return await find_target(self._open_gate(), channel=segments[0], key=segments[1])
+        target = await find_target(gate, channel=segments[0], key=segments[1])
+        call = "/".join(segments[2:])
+        if len(segments) > 2 and call not in target.channel.calls:
+            raise NotFound
+        return target, call
 
     def _open_gate(self) -> Gate:
         if self._gate is None:
@@ -77,6 +92,7 @@ class Intake:
         gate.inbox.refuse_if_saturated()
         if self._busy >= self._most:
             raise Unavailable("Too many leads at once. Send it again.")
+        await admit(gate, target, inbound.client_ip)
         body = await self._bodies.read(receive, framing)
         self._busy += 1
         try:
@@ -104,7 +120,21 @@ def _without_lead(scope: Scope, target: Target, inbound: Inbound, decoration: Se
     return from_response(refusal, decoration)
 
 
-def _without_body(scope: Scope, now: datetime) -> Inbound:
+def _source(query: bytes) -> str | None:
+    """Return the source that activities name in their query, or None.
+
+    Raises:
+        InvalidInput: the query says anything else.
+    """
+    named = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    if not named:
+        return None
+    if len(named) > 1 or named[0][0] != "source":
+        raise InvalidInput("The query may have one `source`: the key of the source whose ids you use.")
+    return named[0][1]
+
+
+def _without_body(scope: Scope, now: datetime, call: str) -> Inbound:
     client = scope.get("client")
     return Inbound(
         method=scope["method"],
@@ -113,11 +143,12 @@ def _without_body(scope: Scope, now: datetime) -> Inbound:
         body=b"",
         client_ip=_address(client[0]) if client else None,
         received_at=now,
+        call=call,
     )
 
 
 def _with_body(inbound: Inbound, body: bytes) -> Inbound:
-    return Inbound(inbound.method, inbound.query, inbound.headers, body, inbound.client_ip, inbound.received_at)
+    return replace(inbound, body=body)
 
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, Sequence[str]]:

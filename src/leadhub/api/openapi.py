@@ -34,6 +34,8 @@ _TAGS: Final = {
     "leads": "Who they are, what was decided, and why.",
     "submissions": "What came in and what became of it.",
     "deliveries": "What was sent to whom, and what they answered.",
+    "replays": "What is delivered once more: preview, run, pause, cancel.",
+    "nurture": "Steps of nurture tracks: lease them, send them, say so.",
     "overview": "How things stand.",
     "playbooks": "Versions of the playbook: draft, compare, try, publish, roll back.",
     "sources": "The connections through which leads arrive.",

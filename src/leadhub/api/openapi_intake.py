@@ -6,6 +6,7 @@ from pydantic.json_schema import models_json_schema
 
 from leadhub.api.openapi_webhooks import REF
 from leadhub.api.problems import problems
+from leadhub.channels.activities import ActivityBatchIn, ActivityIn
 from leadhub.channels.registry import PLATFORMS
 from leadhub.channels.stated import BatchIn, SubmissionIn
 
@@ -74,10 +75,13 @@ SCHEMAS: Final[dict[str, Any]] = {
 
 def intake() -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the intake's paths, and the schemas that they refer to."""
-    _, definitions = models_json_schema([(SubmissionIn, "validation"), (BatchIn, "validation")], ref_template=REF)
+    models = (SubmissionIn, BatchIn, ActivityIn, ActivityBatchIn)
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REF)
     paths = {
         "/in/api/{key}": {"post": _post_json()},
         "/in/{channel}/{key}": {"post": _post_platform()},
+        "/in/segment/{key}/v1/{call}": {"post": _post_tracking()},
+        "/v1/activities": {"post": _post_activities()},
         "/in/form/{key}": {"post": _post_form(), "options": _preflight()},
     }
     return paths, definitions["$defs"] | SCHEMAS
@@ -119,7 +123,96 @@ def _post_json() -> dict[str, Any]:
                     },
                 }
             },
-            400, 401, 403, 404, 408, 409, 413, 415, 422, 503,
+            400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503,
+        ),
+    }  # fmt: skip
+
+
+def _post_activities() -> dict[str, Any]:
+    activity = {"event_id": "mail-17-opened", "type": "email_opened", "email": "ada@analytical.example"}
+    return {
+        "operationId": "record_activities",
+        "summary": "Say what people did, one thing or up to 1,000",
+        "description": (
+            "Page views, downloads, webinars, opened mails, signals of a product or of support. Each says whose it is "
+            "by a lead's id, an external id, an e-mail address or an anonymous visitor's id. What leads to nobody "
+            "waits, and joins the lead when somebody brings that handle. An `event_id` counts once. The same is taken "
+            "under `/in/activities/{key}` of a source."
+        ),
+        "tags": ["intake"],
+        "security": [{"bearer": ["leads:write"]}],
+        "parameters": [
+            {
+                "in": "query",
+                "name": "source",
+                "required": False,
+                "description": "The key of the source whose `external_id`s these are.",
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{3,64}$"},
+            },
+            _IDEMPOTENCY_KEY,
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [_ref("ActivityIn"), _ref("ActivityBatchIn")]},
+                    "examples": {"one": {"value": activity}, "batch": {"value": {"activities": [activity]}}},
+                }
+            },
+        },
+        "responses": _responses(
+            {
+                "202": {
+                    "description": "On disk.",
+                    "headers": {
+                        **_REPLAYED,
+                        "Location": {"description": "The submission.", "schema": {"type": "string"}},
+                    },
+                    "content": {
+                        "application/json": {
+                            "schema": {"anyOf": [_ref("Accepted"), _ref("BatchAccepted")]},
+                            "examples": {"one": {"value": _LINKED}, "batch": {"value": _BATCH_REPLY}},
+                        }
+                    },
+                }
+            },
+            400, 401, 403, 404, 408, 413, 415, 422, 503,
+        ),
+    }  # fmt: skip
+
+
+def _post_tracking() -> dict[str, Any]:
+    call = {
+        "in": "path",
+        "name": "call",
+        "required": True,
+        "description": "What is sent; the one-letter names are those of browsers.",
+        "schema": {"type": "string", "enum": sorted(each.removeprefix("v1/") for each in PLATFORMS["segment"].calls)},
+        "example": "track",
+    }
+    example = {"type": "track", "userId": "u-9", "event": "Content Downloaded", "properties": {"asset_id": "guide-1"}}
+    return {
+        "operationId": "track",
+        "summary": "Send what an analytics library sends",
+        "description": (
+            "Takes what Segment's libraries send to theirs. The write key is the source's secret. Answers 200 whatever "
+            "an event says: what cannot be read is kept in the source's quarantine."
+        ),
+        "tags": ["intake"],
+        "security": [],
+        "parameters": [_KEY, call],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}, "example": example}},
+        },
+        "responses": _responses(
+            {
+                "200": {
+                    "description": "On disk.",
+                    "content": {"application/json": {"schema": {"type": "object"}, "example": {"success": True}}},
+                }
+            },
+            400, 401, 404, 408, 413, 415, 422, 503,
         ),
     }  # fmt: skip
 
@@ -156,7 +249,7 @@ def _post_form() -> dict[str, Any]:
                     "headers": {**_REPLAYED, "Location": {"required": True, "schema": {"type": "string"}}},
                 },
             },
-            400, 403, 404, 408, 409, 413, 415, 422, 503,
+            400, 403, 404, 408, 409, 413, 415, 422, 429, 503,
         ),
     }  # fmt: skip
 
@@ -196,7 +289,7 @@ def _post_platform() -> dict[str, Any]:
                     "content": {"application/json": {"schema": {"type": "object"}, "example": {"status": "accepted"}}},
                 }
             },
-            400, 401, 404, 408, 413, 415, 422, 503,
+            400, 401, 404, 408, 413, 415, 422, 429, 503,
         ),
     }  # fmt: skip
 

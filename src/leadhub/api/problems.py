@@ -73,6 +73,9 @@ CATALOGUE: Mapping[type[errors.LeadHubError], ProblemType] = {
         "unsupported-media", "The media type is not supported", 415, "This content type or encoding is not read here."
     ),
     errors.ReceiveTimeout: ProblemType("receive-timeout", "The request took too long", 408, "It did not arrive whole."),
+    errors.TooMany: ProblemType(
+        "too-many-requests", "Too many requests", 429, "Slow down; see the Retry-After header."
+    ),
     errors.Unavailable: ProblemType(
         "unavailable", "Temporarily unavailable", 503, "Repeat the request a little later."
     ),
@@ -84,7 +87,6 @@ _ONLY_STATUS = (
     ProblemType("method-not-allowed", "The method is not allowed", 405, "See the Allow header."),
     ProblemType("not-acceptable", "Not acceptable", 406, "None of the accepted media types is made here."),
     ProblemType("precondition-required", "A precondition is required", 428, "Send If-Match with the ETag you read."),
-    ProblemType("too-many-requests", "Too many requests", 429, "Slow down; see the Retry-After header."),
     ProblemType("head-too-large", "The request's head is too large", 431, "Send fewer or shorter headers."),
 )
 _PREFERRED = (errors.Conflict, errors.InvalidInput)  # where several types share a status
@@ -144,7 +146,7 @@ def instance_of(scope: Scope) -> str | None:
 def problem_response(error: errors.LeadHubError, *, instance: str | None) -> Response:
     """Return the answer to an exception of ours, with the headers that its status asks for."""
     headers = {}
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.TooMany):
         headers["retry-after"] = str(error.retry_after_seconds)
     fields = error.errors if isinstance(error, errors.InvalidInput) else ()
     return _response(type_of(error), instance=instance, detail=str(error), fields=fields, headers=headers)

@@ -14,6 +14,7 @@ from leadhub.api.problems import problems
 from leadhub.domain.credentials import Scope, allows
 from leadhub.domain.errors import Conflict
 from leadhub.domain.ids import SourceId, SubmissionId
+from leadhub.pipeline.releasing import release
 from leadhub.store import pending
 from leadhub.store.reading import submissions as store
 from leadhub.store.reading.submissions import SubmissionState
@@ -34,6 +35,7 @@ _EXAMPLE = {
     "due_at": None,
     "failed_at": None,
     "error": None,
+    "doubts": None,
 }
 
 
@@ -65,6 +67,7 @@ class SubmissionOut(BaseModel):
     due_at: datetime | None = Field(description="Not tried before this; in work while it lies ahead after a try.")
     failed_at: datetime | None
     error: str | None = Field(description="The class of the error; nothing of its content.")
+    doubts: list[str] | None = Field(description="Why it is kept apart as spam, or was until it was released.")
 
 
 class SubmissionDetail(SubmissionOut):
@@ -138,6 +141,20 @@ async def get_submission(submission_id: Id, caller: CallerNow, resources: OpenRe
     shown = SubmissionOut.model_validate(found)
     content = dict(found.content) if allows(caller.scopes, Scope.LEADS_READ) else None
     return SubmissionDetail(**shown.model_dump(), content=content)
+
+
+@router.post(
+    "/submissions/{submission_id}/release",
+    operation_id="release_submission",
+    summary="Release a submission from spam",
+    openapi_extra=needs(Scope.LEADS_WRITE),
+    responses=problems(404, 409),
+)
+async def release_submission(submission_id: Id, resources: OpenResources, now: Now) -> SubmissionOut:
+    """Let a submission that was kept apart as spam go the way of any other, after a person has looked at it."""
+    released = await release(resources.sessions, SubmissionId(submission_id), now=now)
+    resources.submissions_nudge()
+    return SubmissionOut.model_validate(released)
 
 
 @router.post(

@@ -17,6 +17,7 @@ from leadhub.channels.decoding import decode_json_object, media_type, refuse_cha
 from leadhub.channels.options import CommonOptions, read_options
 from leadhub.channels.pointers import invalid, pointer, refused
 from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Receipt, Reply, SecretFrom, Unpacked
+from leadhub.channels.receipts import one, several
 from leadhub.channels.stated import BatchIn, EvidenceIn, SubmissionBase, SubmissionIn, describe
 from leadhub.domain.errors import FieldError, UnsupportedMedia
 from leadhub.domain.fields import FIELDS
@@ -39,6 +40,7 @@ class ApiChannel:
 
     name = "api"
     needs_scope: str | None = "leads:write"
+    calls: tuple[str, ...] = ()
 
     guide = Guide(
         "JSON with an API key",
@@ -81,7 +83,7 @@ class ApiChannel:
     def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:
         """Answer 202: what was sent is on disk, what it means is found out next."""
         del inbound, connection
-        return _batch_reply(receipts) if capture.context.get("batch") else _single_reply(receipts[0])
+        return several(receipts) if capture.context.get("batch") else one(receipts[0])
 
     def decorate(self, inbound: Inbound, connection: Connection) -> tuple[tuple[str, str], ...]:
         """Add nothing: no CORS for servers."""
@@ -143,6 +145,7 @@ def _content(stated: SubmissionBase, *, is_plain: bool) -> Content:
         consents=stated.consents if is_plain else [_clean_consent(each) for each in stated.consents],
         evidence=_evidence(stated.evidence) if "evidence" in stated.model_fields_set else _NO_EVIDENCE,
         external_id=clean(stated.external_id) or None if stated.external_id else None,
+        visitor_id=clean(stated.visitor_id) or None if stated.visitor_id else None,
         submitted_at=stated.submitted_at,
         is_test=stated.is_test,
     )
@@ -180,23 +183,3 @@ def _refuse_repeated(keys: Sequence[str | None]) -> None:
     ]
     if errors:
         raise refused(errors)
-
-
-def _single_reply(receipt: Receipt) -> Reply:
-    link = f"/v1/submissions/{receipt.submission_id}"
-    body = {"id": receipt.submission_id, "status": "accepted", "links": {"self": link}}
-    headers = [("Location", link)]
-    if receipt.replayed:
-        headers.append(("Idempotency-Replayed", "true"))
-    return Reply(202, orjson.dumps(body), _JSON, tuple(headers))
-
-
-def _batch_reply(receipts: Sequence[Receipt]) -> Reply:
-    replayed = sum(receipt.replayed for receipt in receipts)
-    body = {
-        "submissions": [{"id": receipt.submission_id, "replayed": receipt.replayed} for receipt in receipts],
-        "accepted": len(receipts) - replayed,
-        "replayed": replayed,
-    }
-    headers = (("Idempotency-Replayed", "true"),) if receipts and replayed == len(receipts) else ()
-    return Reply(202, orjson.dumps(body), _JSON, headers)

@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
 import orjson
@@ -22,6 +22,23 @@ class MetaOptions(PlatformOptions):
 
     verify_token: Annotated[str, StringConstraints(min_length=16, max_length=200, pattern="^[!-~]+$")] | None = None
     """What Meta's verification request must repeat; none: it is refused."""
+    page_id: Annotated[str, StringConstraints(pattern="^[0-9]{1,40}$")] | None = None
+    """The Page whose forms are read through, so that a lead comes whose notification was lost; none: it does not."""
+    app_id: Annotated[str, StringConstraints(pattern="^[0-9]{1,40}$")] | None = None
+    """The app that the Page must send its leads to; none: any app that takes leads will do."""
+
+
+class LinkedInOptions(PlatformOptions):
+    """Options of a source that LinkedIn's webhooks feed."""
+
+    owner: Annotated[str, StringConstraints(pattern="^urn:li:(sponsoredAccount|organization):[0-9]{1,20}$")] | None = (
+        None
+    )
+    """Whose responses are read through and announced, as urn:li:sponsoredAccount:123; none: nobody's."""
+    lead_type: Literal["SPONSORED", "EVENT", "COMPANY", "ORGANIZATION_PRODUCT"] = "SPONSORED"
+    """Of which kind."""
+    client_id: Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")] | None = None
+    """Of the app, to renew the token with."""
 
 
 def meta(inbound: Inbound, connection: Connection) -> Reply | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from leadhub.channels.pointers import invalid
@@ -11,10 +11,11 @@ from leadhub.channels.pointers import invalid
 Country = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
 Language = Annotated[str, StringConstraints(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 Keyword = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,63}$")]
+PostsPerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class CommonOptions(BaseModel):
-    """Options of every channel. All three are for processing: a channel writes into a submission only what was sent."""
+    """Options of every channel. None is a channel's own: it writes into a submission only what was sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,6 +25,10 @@ class CommonOptions(BaseModel):
     """BCP 47, for a lead that names no language."""
     origin: Keyword | None = None
     """What a lead that names no origin came by, for example `referral`."""
+    limit_per_minute: PostsPerMinute | None = None
+    """Most posts a minute through this source; those beyond are asked to come again."""
+    limit_per_address: PostsPerMinute | None = None
+    """Most posts a minute of one address; for what browsers post, platforms all come from a few."""
 
 
 Options = TypeVar("Options", bound=CommonOptions)

@@ -7,7 +7,7 @@ So a new platform is one module with a `Platform` and one line in the registry; 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ from leadhub.channels.answers.deriving import Derived, derive
 from leadhub.channels.answers.names import FormNames, Use, is_target
 from leadhub.channels.answers.options import AnswerOptions
 from leadhub.channels.answers.page import Page
-from leadhub.channels.answers.reading import grouped, is_yes, read_consent, read_fields, texts_of
+from leadhub.channels.answers.reading import Groups, grouped, is_yes, read_consent, read_fields, texts_of
 from leadhub.channels.decoding import (
     FormFields,
     MediaType,
@@ -35,7 +35,15 @@ from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Notic
 from leadhub.channels.signatures import Proof
 from leadhub.domain.errors import FieldError, InvalidInput, UnsupportedMedia
 from leadhub.domain.normalisation.text import clean_block, clean_line
-from leadhub.domain.submission import MAX_CUSTOM, Content, Evidence, StatedActivity, StatedConsent
+from leadhub.domain.submission import (
+    ACTIVITY_TYPE,
+    MAX_CONSENTS,
+    MAX_CUSTOM,
+    Content,
+    Evidence,
+    StatedActivity,
+    StatedConsent,
+)
 
 _MOST_VALUES = 1_000
 """Values read out of one document whose names are the sender's own."""
@@ -100,6 +108,10 @@ class Told:
     """The platform's id of this submission: it is the same one however often it comes. Nothing: each counts."""
     external_id: str = ""
     """The platform's id of the person."""
+    visitor_id: str = ""
+    """The platform's id of the browser or device."""
+    waits: bool = False
+    """Whether it is behaviour, which joins a lead that is known and makes none."""
     submitted_at: datetime | None = None
     is_test: bool = False
     is_known_by_id: bool = False
@@ -110,6 +122,8 @@ class Told:
     """More about the activity."""
     attribution: dict[str, str] = field(default_factory=dict)
     consents: list[StatedConsent] = field(default_factory=list)
+    wordings: dict[str, str] = field(default_factory=dict)
+    """Boxes that were shown, by the names of their answers → what stood beside them."""
     evidence: Evidence | None = None
     part: object = None
     """What of a request with several leads is this one; None: all of it."""
@@ -126,6 +140,7 @@ Handshake = Callable[[Inbound, Connection], Reply | None]
 NOBODY = "nobody is in it: neither an e-mail address nor a telephone number; map one, then replay"
 _KEPT = re.compile(r"content-type|ce-[a-z]{1,20}|webhook-id|sentry-trace|x-chatwoot-delivery|x-salesloft-event")
 """Headers without which a delivery could not be read again; none of them proves or hides anything."""
+_PURPOSE = re.compile(ACTIVITY_TYPE)
 ACCEPTED = b'{"status":"accepted"}'
 
 
@@ -150,6 +165,7 @@ class Platform:
     announced: Callable[[Sent], Iterable[Notice]] | None = None
     """For a platform that only announces its leads: reads the announcement. `read` then reads what was fetched."""
     needs_scope: None = None
+    calls: Collection[str] = ()
 
     def check_secret(self, secret: str) -> None:
         """Refuse a secret that could never match."""
@@ -227,6 +243,7 @@ class Platform:
     def _unpacked(self, told: Told, sent: Sent) -> Unpacked | None:
         content = _content(told, sent.options)
         is_known = told.is_known_by_id and content.external_id is not None
+        is_known = is_known or (told.waits and (content.external_id or content.visitor_id) is not None)
         if not (is_known or content.fields.get("email") or content.fields.get("phone")):
             return None
         return Unpacked(
@@ -234,7 +251,7 @@ class Platform:
             self._raw(told, sent),
             "application/json" if told.part is not None else sent.media.name,
             dedupe_key=told.key[:_MAX_KEY] or None,
-            permanent_key=bool(told.key),
+            permanent_key=bool(told.key) and not told.waits,
         )
 
     def _raw(self, told: Told, sent: Sent) -> bytes:
@@ -253,6 +270,7 @@ def _content(told: Told, options: PlatformOptions) -> Content:
     fields, custom = read_fields(groups, errors)
     page = Page(groups[Use.PAGE])
     external = next(iter(texts_of(groups[Use.EXTERNAL_ID])), "") or clean_line(told.external_id)
+    visitor = clean_line(told.visitor_id) or next(iter(texts_of(groups[Use.VISITOR])), "")
     when = next(iter(texts_of(groups[Use.SUBMITTED_AT])), None)
     return Content(
         fields=fields,
@@ -260,12 +278,32 @@ def _content(told: Told, options: PlatformOptions) -> Content:
         attribution=page.attribution(groups[Use.ATTRIBUTION])
         | {name: clean for name, text in told.attribution.items() if (clean := clean_line(text)[:_MAX_ATTRIBUTE])},
         activities=[_activity(told, options)],
-        consents=[*told.consents, *(read_consent(groups[Use.CONSENT], each, errors) for each in options.consents)],
+        consents=_consents(told, options, groups, errors),
         evidence=told.evidence or page.evidence(),
         external_id=external if 0 < len(external) <= _MAX_ID else None,
+        visitor_id=visitor if 0 < len(visitor) <= _MAX_ID else None,
+        waits=told.waits,
         submitted_at=told.submitted_at if when is None else moment(when),
         is_test=told.is_test or any(is_yes(text, None) for text in texts_of(groups[Use.TEST])),
     )
+
+
+def _consents(told: Told, options: PlatformOptions, groups: Groups, errors: list[FieldError]) -> list[StatedConsent]:
+    """Return what was consented to: what the source's options say that a box means, with the words beside the box.
+
+    A box that they do not name is a consent of its own name, if its words are known: without them it proves nothing.
+    """
+    found = [*told.consents]
+    for each in options.consents:
+        stated = read_consent(groups, each, errors)
+        words = told.wordings.get(each.field)
+        found.append(stated.model_copy(update={"wording": words}) if words and stated.wording is None else stated)
+    named = {each.field for each in options.consents}
+    for name, words in told.wordings.items():
+        if name not in named and len(found) < MAX_CONSENTS and _PURPOSE.fullmatch(name):
+            granted = any(is_yes(text, words) for text in told.answers.get(name, ()))
+            found.append(StatedConsent(purpose=name, granted=granted, wording=words))
+    return found
 
 
 def _activity(told: Told, options: PlatformOptions) -> StatedActivity:

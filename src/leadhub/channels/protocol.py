@@ -5,12 +5,13 @@ and reads no clock but the one that it is given. A new platform is one module wi
 registry.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from leadhub.domain.captcha import Challenge
 from leadhub.domain.ids import SourceId
 from leadhub.domain.submission import Content
 
@@ -26,6 +27,8 @@ class Inbound:
     body: bytes
     client_ip: str | None
     received_at: datetime
+    call: str = ""
+    """What follows the connection's key in the path: `v1/track`."""
 
     def header(self, name: str) -> str | None:
         """Return a header's first value, or None."""
@@ -44,6 +47,8 @@ class Connection:
     options: Mapping[str, object]
     """The channel's own options, validated by its `options` model when the source was saved."""
     secrets: tuple[bytes, ...] = ()
+    signing_keys: tuple[bytes, ...] = ()
+    """This deployment's own, for what a channel hands out and gets back: the first signs, all verify."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,12 @@ class Unpacked:
     permanent_key: bool = False
     """A platform's lead id is remembered for good, a client's Idempotency-Key for some days."""
     is_spam: bool = False
-    """A filled honeypot: answered as if accepted, stored apart, delivered to nobody."""
+    """A filled honeypot, or in doubt: answered as if accepted, stored apart, delivered to nobody."""
+
+    def in_doubt(self, because: str) -> "Unpacked":
+        """Return the submission as one that a person should look at before it counts."""
+        content = self.content.model_copy(update={"doubts": [*self.content.doubts, because]})
+        return replace(self, content=content, is_spam=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,8 @@ class Capture:
     notices: tuple[Notice, ...] = ()
     """Leads of which only the platform knows more."""
     quarantined: Quarantined | None = None
+    challenge: Challenge | None = None
+    """To be verified before its one submission is taken."""
 
 
 class SecretFrom(StrEnum):
@@ -141,7 +153,8 @@ class Guide:
         """Return the steps for one source."""
         known = {name: value for name, value in options.items() if isinstance(value, str)}
         filled = list(self.steps)
-        for name, value in {**known, "url": url, "secret": secret}.items():
+        gateway = url.partition("/in/")[0]
+        for name, value in {**known, "url": url, "gateway": gateway, "secret": secret}.items():
             filled = [step.replace(f"{{{name}}}", value) for step in filled]
         return tuple(filled)
 
@@ -156,6 +169,10 @@ class Channel(Protocol):
     @property
     def needs_scope(self) -> str | None:
         """The API key scope that a caller must hold, or None when the channel verifies by itself."""
+
+    @property
+    def calls(self) -> Collection[str]:
+        """What may follow a connection's key in the path, for senders that put what they want there."""
 
     @property
     def guide(self) -> Guide:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from leadhub.channels.activities import ActivitiesChannel
 from leadhub.channels.api import ApiChannel
 from leadhub.channels.form import FormChannel
 from leadhub.channels.platform import Platform
@@ -29,6 +30,7 @@ from leadhub.channels.platforms import (
     messenger,
     meta,
     salesloft,
+    segment,
     standard_webhooks,
     tally,
     tidio,
@@ -73,11 +75,12 @@ _PLATFORMS = (
     chatbase.PLATFORM,
     whatsapp.PLATFORM,
     messenger.PLATFORM,
+    segment.PLATFORM,
 )
 
 PLATFORMS: Mapping[str, Platform] = MappingProxyType({platform.name: platform for platform in _PLATFORMS})
 """Those that are data and a small function, in the order in which they are listed to people."""
 
-_ALL: tuple[Channel, ...] = (ApiChannel(), FormChannel(), *_PLATFORMS)
+_ALL: tuple[Channel, ...] = (ApiChannel(), ActivitiesChannel(), FormChannel(), *_PLATFORMS)
 
 CHANNELS: Mapping[str, Channel] = MappingProxyType({channel.name: channel for channel in _ALL})

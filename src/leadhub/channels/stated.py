@@ -68,7 +68,8 @@ def _number_text(value: object) -> object:
     return str(value) if isinstance(value, int) else format(Decimal(repr(value)), "f")
 
 
-def _scalar_text(value: object) -> str:
+def scalar_text(value: object) -> str:
+    """Take a text, a number or a flag as text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     text = _number_text(value)
@@ -82,10 +83,10 @@ def _custom_value(value: object) -> CustomValue:
     if value is None:
         return ""
     if not isinstance(value, list):
-        return _scalar_text(value)
+        return scalar_text(value)
     if len(value) > _MAX_CHOICES:
         raise PydanticCustomError("custom_choices", "At most 100 values are accepted")
-    return [_scalar_text(each) for each in value]
+    return [scalar_text(each) for each in value]
 
 
 def _address(text: str) -> str:
@@ -139,6 +140,9 @@ class SubmissionBase(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra={"examples": [_EXAMPLE]})
 
     external_id: Id | None = Field(default=None, description="The person's id in the sender's own system.")
+    visitor_id: Id | None = Field(
+        default=None, description="What the site calls the browser: what it did before joins the lead."
+    )
     submitted_at: Moment | None = Field(default=None, description="When the person acted, RFC 3339 with its offset.")
     is_test: bool = Field(default=False, description="Kept and processed, but delivered to nobody by default.")
     activities: list[StatedActivity] = Field(

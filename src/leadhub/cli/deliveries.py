@@ -13,7 +13,7 @@ from leadhub.domain.why import why as reason_of
 from leadhub.resources import Resources
 from leadhub.store import deliveries as stored
 from leadhub.store.reading import deliveries as reading
-from leadhub.store.reading.deliveries import DeliveryDetail, DeliveryFilter, DeliveryRow
+from leadhub.store.reading.deliveries import AttemptRow, DeliveryDetail, DeliveryFilter, DeliveryRow
 
 app = App(name="deliveries")
 
@@ -89,8 +89,20 @@ def show_(id_: str, /, *, as_json: Json = False) -> None:
         took = f"{attempt.duration_ms} ms" if attempt.duration_ms is not None else "under way"
         say(
             f"  {attempt.number:>3}  {clean(attempt.started_at)}  {attempt.status or '-':<4} {took:>9}  "
-            f"{clean(attempt.because or attempt.outcome)}"
+            f"{clean(attempt.because or attempt.outcome)}{_split(attempt)}"
         )
+
+
+def _split(attempt: AttemptRow) -> str:
+    """Say where the time of an attempt went, and whom it reached."""
+    parts = {
+        "name": attempt.dns_ms,
+        "connect": attempt.connect_ms,
+        "TLS": attempt.tls_ms,
+        "first byte": attempt.first_byte_ms,
+    }
+    told = [f"{name} {took} ms" for name, took in parts.items() if took is not None]
+    return f" ({', '.join([*told, f'from {attempt.remote_ip}'])})" if attempt.remote_ip else ""
 
 
 @app.command
@@ -136,3 +148,21 @@ def resend(id_: str, /) -> None:
 
     use(work)
     note("It is due now.")
+
+
+@app.command
+def cancel(id_: str, /) -> None:
+    """Give a delivery up: it is not sent any more, and later events of its lead that wait for it go on.
+
+    Args:
+        id_: The delivery's id.
+    """
+    delivery_id = DeliveryId(an_id(id_, "deliveries"))
+
+    async def work(resources: Resources) -> None:
+        async with resources.sessions.begin() as session:
+            await stored.cancel(session, delivery_id, now=now())
+        resources.deliveries_nudge()
+
+    use(work)
+    note("It is cancelled.")

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from leadhub.cli.console import Columns, note, say, show, show_json
 from leadhub.cli.database import an_id, entropy, now, use
@@ -42,6 +42,10 @@ def create(
     signature: Literal["v1", "v1a"] = "v1",
     cap: int | None = None,
     per_minute: int | None = None,
+    in_order: Flag = False,
+    poison: Literal["skip", "block"] = "skip",
+    retry: Annotated[tuple[int, ...], Parameter(negative="")] = (),
+    replays_only: Flag = False,
     as_json: Json = False,
 ) -> None:
     """Subscribe a URL and show the secret that signs what it gets.
@@ -57,13 +61,27 @@ def create(
         signature: v1 signs with a shared secret, v1a with a key pair of which the public half is shown.
         cap: Most requests in flight, 1 to 32.
         per_minute: Most requests a minute; without it: no limit.
+        in_order: Send an event only when all earlier ones of its lead have come to an end.
+        poison: With --in-order, after an event that was given up: skip it, or block the later ones of its lead.
+        retry: Seconds to wait before the next attempt; repeat it. Without it: ten attempts over three days.
+        replays_only: Send nothing but what is replayed to it.
         as_json: Print JSON.
     """
     if cap is not None and not 1 <= cap <= 32:
         raise UserError(f"--cap {cap} is no number of requests.", "It goes from 1 to 32.")
     if per_minute is not None and per_minute < 1:
         raise UserError(f"--per-minute {per_minute} would send nothing.", "Leave it out for no limit.")
-    options = endpoints.Options(payload=payload, cap=cap, per_minute=per_minute)
+    if not all(1 <= wait <= 86_400 for wait in retry) or len(retry) > 20:
+        raise UserError("--retry is given at most 20 times.", "Each is 1 to 86400 seconds.")
+    options = endpoints.Options(
+        payload=payload,
+        cap=cap,
+        per_minute=per_minute,
+        is_subscribed=not replays_only,
+        ordering="lead" if in_order else "none",
+        poison=poison,
+        schedule=retry,
+    )
 
     async def work(resources: Resources) -> endpoints.CreatedEndpoint:
         return await subscribe(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -31,6 +32,8 @@ class Target:
     token: str | None = None
     secret: bytes = b""
     """What a platform signs with; nothing for a source without secrets."""
+    double: str = ""
+    """Where the leads are put that a platform only announces."""
 
     @property
     def url(self) -> str:
@@ -67,6 +70,27 @@ async def found(
             yield Target(gateway, channel, chosen, made.token)
         finally:
             await keys.revoke_key(resources.sessions, made.key.id, now=now())
+
+
+def double_of(deployment: Deployment, channel: str) -> str:
+    """Return the `leadhub double` at which this LeadHub fetches a channel's leads.
+
+    Raises:
+        UserError: it fetches them at the platform itself, which has no invented leads.
+    """
+    settings = deployment.settings
+    name, url = (
+        ("LEADHUB_META_GRAPH_URL", settings.meta_graph_url)
+        if channel == "meta"
+        else ("LEADHUB_LINKEDIN_API_URL", settings.linkedin_api_url)
+    )
+    parts = urlsplit(url)
+    if parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        raise UserError(
+            f"This LeadHub fetches the leads of {channel} at {parts.hostname}, which has no invented ones.",
+            f"Run `leadhub double`, and start LeadHub with the {name} that it prints.",
+        )
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 async def _secret(resources: Resources, channel: str, key: str) -> bytes:

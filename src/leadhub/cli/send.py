@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import httpx2
@@ -22,7 +22,7 @@ from leadhub.cli.errors import UserError
 from leadhub.cli.options import Json
 from leadhub.cli.posting import Target
 from leadhub.demo import invented
-from leadhub.demo.platform_samples import SAMPLES
+from leadhub.demo.platform_samples import ANNOUNCED, SAMPLES
 
 _MOST_IN_FLIGHT = 64
 _REASONS_SHOWN = 5
@@ -54,6 +54,9 @@ def send(
 ) -> int:
     """Post sample leads, each an invented person; exit code 1 if any was refused.
 
+    As meta or linkedin only notifications are posted, as these platforms do; the leads behind them are put into a
+    `leadhub double`, which LEADHUB_META_GRAPH_URL or LEADHUB_LINKEDIN_API_URL must name, so that they can be fetched.
+
     Args:
         channel: As what: api (JSON with an API key), form (a page's), or a platform such as typeform, truly signed.
         count: How many.
@@ -63,8 +66,9 @@ def send(
         key: API key for the api channel; one that is revoked at the end is made if not given.
         as_json: Print JSON.
     """
-    if channel not in {"api", "form", *SAMPLES}:
-        raise UserError(f"No samples of '{channel}' are known.", f"Known: api, form, {', '.join(SAMPLES)}.")
+    if channel not in {"api", "form", *SAMPLES, *ANNOUNCED}:
+        known = ", ".join(("api", "form", *ANNOUNCED, *SAMPLES))
+        raise UserError(f"No samples of '{channel}' are known.", f"Known: {known}.")
     if count < 1:
         raise UserError(f"--count {count} sends nothing.", "It is 1 or more.")
     if rate is not None and rate <= 0:
@@ -80,8 +84,10 @@ async def _send(
 ) -> _Tally:
     if source is not None and url is not None and (key is not None or channel == "form"):
         return await _post_all(Target(url.rstrip("/"), channel, source, key), count, rate, quiet=quiet)
-    async with posting.found(context.find(), channel, source=source, url=url, key=key) as target:
-        return await _post_all(target, count, rate, quiet=quiet)
+    deployment = context.find()
+    double = posting.double_of(deployment, channel) if channel in ANNOUNCED else ""
+    async with posting.found(deployment, channel, source=source, url=url, key=key) as target:
+        return await _post_all(replace(target, double=double), count, rate, quiet=quiet)
 
 
 async def _post_all(target: Target, count: int, rate: float | None, *, quiet: bool) -> _Tally:
@@ -110,7 +116,13 @@ async def _post(
 ) -> None:
     headers = target.headers
     body: dict[str, Any] = {"data": invented.as_form(lead)} if target.channel == "form" else {"json": lead}
-    if target.channel in SAMPLES:
+    if target.channel in ANNOUNCED:
+        announced, behind = ANNOUNCED[target.channel](lead, submission)
+        (await client.post(f"{target.double}/_leads", json={"leads": [behind]})).raise_for_status()
+        content = orjson.dumps(announced)
+        body = {"content": content}
+        headers = headers | _proof(target, content)
+    elif target.channel in SAMPLES:
         content = orjson.dumps(SAMPLES[target.channel](lead, submission, target.secret.decode()))
         body = {"content": content}
         headers = headers | _proof(target, content)

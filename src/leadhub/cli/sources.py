@@ -1,6 +1,5 @@
 """`leadhub sources`: the connections through which leads come."""
 
-import getpass
 import json
 import sys
 from collections.abc import Sequence
@@ -20,17 +19,18 @@ from leadhub.cli.context import find
 from leadhub.cli.database import entropy, now, use
 from leadhub.cli.errors import UserError
 from leadhub.cli.options import Flag, Json, Several
-from leadhub.pipeline import fetch, sources
+from leadhub.cli.source_platforms import by_key, typed
 from leadhub.pipeline import quarantine as held
+from leadhub.pipeline import sources
 from leadhub.pipeline.quarantine import Replayed
 from leadhub.resources import Ids, Resources, open_inbox
-from leadhub.store import notifications
 from leadhub.store import quarantine as stored_quarantine
 from leadhub.store import sources as stored
-from leadhub.store.notifications import TokenState
 from leadhub.store.sources import Source
 
 app = App(name="sources")
+for _name in ("token", "health", "backfill"):
+    app.command(f"leadhub.cli.source_platforms:{_name}", name=_name)
 
 _MOST = 1_000
 _COLUMNS: Columns = {
@@ -107,7 +107,7 @@ def steps(key: str, /) -> None:
     """
 
     async def work(resources: Resources) -> Source:
-        return await _by_key(resources, key)
+        return await by_key(resources, key)
 
     source = use(work)
     url = _url(source.channel, source.key)
@@ -127,10 +127,10 @@ def secret(key: str, /, *, make: Flag = False, forget: UUID | None = None) -> No
     if forget is not None:
         _forget(key, forget)
         return
-    text = sources.make_secret(entropy) if make else _typed_secret()
+    text = sources.make_secret(entropy) if make else typed()
 
     async def work(resources: Resources) -> Source:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         return await sources.add_secret(
             resources.sessions, resources.vault, source.id, text, now=now(), entropy=entropy
         )
@@ -139,26 +139,6 @@ def secret(key: str, /, *, make: Flag = False, forget: UUID | None = None) -> No
     if make:
         say(f"secret, shown only now: [bold]{text}[/bold]")
     note(f"{key} has {len(changed.secrets)} live secrets; `leadhub sources secret {key} --forget ID` drops an old one.")
-
-
-@app.command
-def token(key: str, /) -> None:
-    """Give a source the access token that fetches its leads, typed or piped in; leads that waited for it go on.
-
-    Args:
-        key: The source's key.
-    """
-    text = _typed_secret("token", longest=4_000)
-
-    async def work(resources: Resources) -> TokenState:
-        source = await _by_key(resources, key)
-        await fetch.set_token(resources.sessions, resources.vault, source.id, text, now=now())
-        async with resources.sessions.begin() as session:
-            await notifications.replay(session, source.id, now=now())
-            return await notifications.token_state(session, source.id)
-
-    state = use(work)
-    note(f"{key} fetches with this token now; {state.waiting} announced leads wait.")
 
 
 @app.command
@@ -172,7 +152,7 @@ def quarantine(key: str, /, *, replay: Flag = False, as_json: Json = False) -> N
     """
 
     async def work(resources: Resources) -> tuple[Replayed | None, list[_HeldLine]]:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         done = None
         if replay:
             inbox = open_inbox(resources)
@@ -202,7 +182,7 @@ def preview(key: str, file: Path, /, *, content_type: str = "application/json", 
     changes = _options(option)
 
     async def work(resources: Resources) -> Sequence[Unpacked]:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         return await sources.preview(
             resources.sessions,
             source.id,
@@ -243,23 +223,14 @@ def show_(key: str, /, *, as_json: Json = False) -> None:
         as_json: Print JSON.
     """
 
-    async def work(resources: Resources) -> tuple[Source, TokenState]:
-        found = await _by_key(resources, key)
-        async with resources.sessions() as session:
-            return found, await notifications.token_state(session, found.id)
+    async def work(resources: Resources) -> Source:
+        return await by_key(resources, key)
 
-    source, state = use(work)
+    source = use(work)
     facts = {"key": source.key, "channel": source.channel, "name": source.name, "enabled": source.enabled}
     secrets = [{"id": str(each.id), "created_at": each.created_at} for each in source.secrets]
     facts |= {"url": _url(source.channel, source.key)}
     facts |= {"secrets": secrets if as_json else [each["id"] for each in secrets]}
-    if PLATFORMS[source.channel].announced if source.channel in PLATFORMS else None:
-        facts |= {
-            "token": "needs_reauth" if state.needs_reauth_since else "live" if state.has_token else "missing",
-            "because": state.because,
-            "waiting": state.waiting,
-            "put aside": state.failed,
-        }
     shown = source.options if as_json else {f"  {name}": _as_text(value) for name, value in source.options.items()}
     show_one({**facts, "options": shown} if as_json else {**facts, **shown}, as_json=as_json)
 
@@ -297,7 +268,7 @@ def set_(key: str, option: tuple[str, ...], /) -> None:
     changes = _options(option)
 
     async def work(resources: Resources) -> None:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         await sources.update_source(
             resources.sessions,
             source.id,
@@ -363,18 +334,9 @@ def _say_steps(source: Source, *, url: str, secret: str | None) -> None:
         say(escape(f"{number}. {line.replace('KEY', source.key)}"))
 
 
-def _typed_secret(what: str = "secret", *, longest: int = 200) -> str:
-    """Read a secret from a terminal without showing it, or from a pipe; never from the arguments, which others see."""
-    text = getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline()
-    text = text.strip()
-    if not 8 <= len(text) <= longest or not text.isprintable():
-        raise UserError(f"A {what} has 8 to {longest} printable characters.", "Type it, or pipe it in.")
-    return text
-
-
 def _forget(key: str, secret_id: UUID) -> None:
     async def work(resources: Resources) -> None:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         await sources.remove_secret(resources.sessions, source.id, secret_id, now=now())
 
     use(work)
@@ -383,20 +345,11 @@ def _forget(key: str, secret_id: UUID) -> None:
 
 def _enable(key: str, *, enabled: bool) -> None:
     async def work(resources: Resources) -> None:
-        source = await _by_key(resources, key)
+        source = await by_key(resources, key)
         changes = sources.SourceChanges(enabled=enabled)
         await sources.update_source(resources.sessions, source.id, changes, expected_version=None, now=now())
 
     use(work)
-
-
-async def _by_key(resources: Resources, key: str) -> Source:
-    async with resources.sessions() as session:
-        found = await stored.list_sources(session, limit=_MOST, now=now())
-    for source in found:
-        if key in {source.key, str(source.id)}:
-            return source
-    raise UserError(f"There is no source '{key}'.", "`leadhub sources list` shows them.")
 
 
 def _options(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from leadhub.cli.database import an_id, now, use
 from leadhub.cli.errors import UserError
 from leadhub.cli.options import Flag, Json
 from leadhub.domain.ids import SubmissionId
+from leadhub.pipeline.releasing import release
 from leadhub.resources import Resources
 from leadhub.store import pending
 from leadhub.store.reading import submissions as reading
@@ -31,6 +32,12 @@ _FAILED: Columns = {
     "tries": lambda row: row.attempts,
     "failed": lambda row: row.failed_at,
     "error": lambda row: row.error,
+}
+_SPAM: Columns = {
+    "id": lambda row: row.id,
+    "received": lambda row: row.received_at,
+    "source": lambda row: row.source,
+    "because": lambda row: ", ".join(row.doubts or ()),
 }
 
 
@@ -57,6 +64,34 @@ def failed(*, limit: int = 50, as_json: Json = False) -> None:
         as_json: Print JSON.
     """
     show(_read("failed", limit), _FAILED, empty="None has failed.", as_json=as_json)
+
+
+@app.command
+def spam(*, limit: int = 50, as_json: Json = False) -> None:
+    """List submissions that are kept apart: a trap was filled in, or nobody proved to be a person. Gone after 14 days.
+
+    Args:
+        limit: At most so many.
+        as_json: Print JSON.
+    """
+    show(_read("spam", limit), _SPAM, empty="None is kept apart.", as_json=as_json)
+
+
+@app.command(name="release")
+def release_(id_: str, /) -> None:
+    """Let a submission that was kept apart as spam go the way of any other.
+
+    Args:
+        id_: The submission's id; `leadhub submissions spam` lists them.
+    """
+    submission_id = SubmissionId(an_id(id_, "submissions"))
+
+    async def work(resources: Resources) -> None:
+        await release(resources.sessions, submission_id, now=now())
+        resources.submissions_nudge()
+
+    use(work)
+    note(f"Released: {id_} is processed like any other.")
 
 
 @app.command

@@ -1,11 +1,13 @@
 """What platforms would post of an invented person: the bodies of `leadhub send typeform` and its like."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 Sample = Callable[[Mapping[str, Any], str, str], dict[str, Any]]
 """A person as the `api` channel takes it, an id of this submission, the source's secret → a body."""
 
+_PAGE, _FORM = "153125381133", "660010001"
 _ANSWERS = ("email", "first_name", "last_name", "company", "job_title", "country")
 
 
@@ -77,3 +79,45 @@ SAMPLES: Mapping[str, Sample] = {
     "whatsapp": _whatsapp,
 }
 """By channel."""
+
+
+def _meta(lead: Mapping[str, Any], submission: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    lead_id = str(int.from_bytes(submission.encode()[-16:], "big"))
+    now = datetime.now(UTC)
+    value = {"leadgen_id": lead_id, "page_id": _PAGE, "form_id": _FORM, "created_time": int(now.timestamp())}
+    change = {"field": "leadgen", "value": value}
+    announced = {"object": "page", "entry": [{"id": _PAGE, "time": int(now.timestamp()), "changes": [change]}]}
+    names = {"company": "company_name"}
+    answers = [{"name": names.get(name, name), "values": [lead[name]]} for name in _ANSWERS]
+    behind = {"id": lead_id, "created_time": f"{now:%Y-%m-%dT%H:%M:%S}+0000", "form_id": _FORM, "platform": "fb"}
+    return announced, {**behind, "is_organic": True, "field_data": answers}
+
+
+def _linkedin(lead: Mapping[str, Any], submission: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    now = int(datetime.now(UTC).timestamp() * 1_000)
+    announced = {
+        "type": "LEAD_ACTION",
+        "leadGenFormResponse": f"urn:li:leadGenFormResponse:{submission}",
+        "leadType": "SPONSORED",
+        "leadAction": "CREATED",
+        "occurredAt": now,
+    }
+    predefined = {"company": "COMPANY_NAME"}
+    questions = [
+        {"questionId": number, "predefinedField": predefined.get(name, name.upper())}
+        for number, name in enumerate(_ANSWERS)
+    ]
+    answers = [
+        {"questionId": number, "answerDetails": {"textQuestionAnswer": {"answer": lead[name]}}}
+        for number, name in enumerate(_ANSWERS)
+    ]
+    form = {"id": 7234246, "name": "Sample form", "content": {"questions": questions}}
+    response = {"id": submission, "leadType": "SPONSORED", "testLead": False, "submittedAt": now}
+    return announced, {**response, "formResponse": {"answers": answers}, "form": form}
+
+
+Announcement = Callable[[Mapping[str, Any], str], tuple[dict[str, Any], dict[str, Any]]]
+"""A person, an id of this submission → what the platform posts, and the lead that can then be fetched there."""
+
+ANNOUNCED: Mapping[str, Announcement] = {"meta": _meta, "linkedin": _linkedin}
+"""By channel: platforms that only announce their leads."""

@@ -69,6 +69,7 @@ class Receiver:
         doubt = self._doubt(request, body, received_at)
         status = 401 if doubt and doubt != _UNVERIFIED else self.answer()
         is_repeat = webhook_id in self._taken
+        message = _read(body)
         if status < 300:
             self._taken.add(webhook_id)
         self.on_receipt(
@@ -78,10 +79,13 @@ class Receiver:
                 doubt=doubt,
                 is_repeat=is_repeat,
                 status=status,
-                message=_read(body),
+                message=message,
             )
         )
-        return web.Response(status=status)
+        challenge = _challenge(message)
+        if challenge is None or status >= 300:
+            return web.Response(status=status)
+        return web.Response(text=challenge)  # proof that whoever runs this wants the events
 
     def _doubt(self, request: web.Request, body: bytes, now: datetime) -> str | None:
         if not self.keys:
@@ -123,6 +127,13 @@ async def listening(application: web.Application, host: str, port: int) -> Async
         yield f"http://{host}:{bound[1]}"
     finally:
         await runner.cleanup()
+
+
+def _challenge(message: dict[str, Any]) -> str | None:
+    data = message.get("data")
+    if message.get("type") != "endpoint.verify" or not isinstance(data, dict):
+        return None
+    return str(data.get("challenge", ""))
 
 
 def _read(body: bytes) -> dict[str, Any]:

@@ -99,7 +99,7 @@ async def _run(servers: EmbeddedServers, audience: Audience, *, pace: float, exi
     audience.step("migrating the database, starting gateway, worker, CRM and form page")
     page = FormPage()
     async with page.listening() as origin, running_crm() as crm, _deployment(servers, audience) as (url, token):
-        page.action = f"{url}/in/form/demo-request"
+        page.gateway, page.key = url, "demo-request"
         async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
             gateway = Gateway(client, token=token, origin=origin)
             await _connect(gateway, crm)

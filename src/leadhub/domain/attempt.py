@@ -54,6 +54,23 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Where the time of an attempt went, in milliseconds; None where it did not get so far.
+
+    The first three are also None where a connection was used again.
+    """
+
+    dns_ms: int | None = None
+    connect_ms: int | None = None
+    tls_ms: int | None = None
+    first_byte_ms: int | None = None
+    """From the request to the head of its answer."""
+
+
+_NO_TIMINGS = Timings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
     """What happened: a status as soon as the headers of an answer came, else a failure."""
 
@@ -69,6 +86,8 @@ class AttemptResult:
     """Of the answer, its beginning."""
     remote_ip: str | None = None
     duration_ms: int = 0
+    """Of all of it, the body too."""
+    timings: Timings = _NO_TIMINGS
 
 
 _THROTTLES = frozenset({429, 502, 503, 504})

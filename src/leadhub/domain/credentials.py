@@ -25,6 +25,8 @@ class Scope(StrEnum):
     """Apart from writing: a website's key posts leads, and must not make two people one."""
     DELIVERIES_READ = "deliveries:read"
     DELIVERIES_WRITE = "deliveries:write"
+    NURTURE_WRITE = "nurture:write"
+    """For mail tools: lease steps and say that they were sent."""
     SOURCES_WRITE = "sources:write"
     ENDPOINTS_WRITE = "endpoints:write"
     PLAYBOOKS_READ = "playbooks:read"

@@ -1,7 +1,7 @@
 """What an attempt's result means for its delivery: done, try again and when, give up, or wait for its owner."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -98,7 +98,14 @@ class Held:
 Decision = Delivered | Retry | Dead | Skipped | Held
 
 
-def decide(result: AttemptResult, *, attempt_number: int, now: datetime, jitter: float) -> Decision:
+def decide(
+    result: AttemptResult,
+    *,
+    attempt_number: int,
+    now: datetime,
+    jitter: float,
+    schedule: Sequence[timedelta] = SCHEDULE,
+) -> Decision:
     """Say what becomes of a delivery.
 
     Args:
@@ -106,6 +113,7 @@ def decide(result: AttemptResult, *, attempt_number: int, now: datetime, jitter:
         attempt_number: of that attempt, from 1.
         now: aware.
         jitter: evenly drawn from 0 to 1; it moves a wait by up to a fifth either way, a Retry-After only upwards.
+        schedule: waits after the first, the second, … attempt; one more attempt than these is made.
     """
     outcome = classify(result)
     if outcome in _FINAL:
@@ -114,7 +122,7 @@ def decide(result: AttemptResult, *, attempt_number: int, now: datetime, jitter:
         return Held(reason=explain(result), endpoint_state=EndpointState.MISCONFIGURED)
     if outcome is Outcome.INTERNAL:
         return _own_fault(result, now=now, jitter=jitter)
-    return _retry(result, outcome, attempt_number=attempt_number, now=now, jitter=jitter)
+    return _retry(result, outcome, attempt_number=attempt_number, now=now, jitter=jitter, schedule=schedule)
 
 
 _FINAL: Mapping[Outcome, Decision] = {
@@ -137,17 +145,23 @@ def _own_fault(result: AttemptResult, *, now: datetime, jitter: float) -> Retry:
 
 
 def _retry(
-    result: AttemptResult, outcome: Outcome, *, attempt_number: int, now: datetime, jitter: float
+    result: AttemptResult,
+    outcome: Outcome,
+    *,
+    attempt_number: int,
+    now: datetime,
+    jitter: float,
+    schedule: Sequence[timedelta],
 ) -> Retry | Dead:
     floor = _floor(result, now) if outcome is Outcome.THROTTLED else None
     blocked_until = None if floor is None else now + floor
     if result.status in _UNSUITABLE and attempt_number >= TRIES_OF_UNSUITABLE:
         return Dead(reason=DeadReason.UNSUITABLE)
-    if attempt_number > len(SCHEDULE):
+    if attempt_number > len(schedule):
         return Dead(reason=DeadReason.EXHAUSTED, lane_blocked_until=blocked_until)
     if outcome is Outcome.UNKNOWN:
         return Retry(due_at=now + REPEAT_SPREAD * jitter)
-    wait = _spread(SCHEDULE[attempt_number - 1], jitter)
+    wait = _spread(schedule[attempt_number - 1], jitter)
     if floor is not None:
         wait = max(wait, floor * (1 + SPREAD * jitter))
     return Retry(due_at=now + min(wait, LONGEST_WAIT), lane_blocked_until=blocked_until)

@@ -13,6 +13,7 @@ LeadHubError
 ├── TooLarge                over a size limit
 ├── UnsupportedMedia        a content type or encoding that the door does not read
 ├── ReceiveTimeout          the body did not arrive in time
+├── TooMany                 over a rate limit; carries when to try again
 └── Unavailable             a part that we need is down or full; carries when to try again
 """
 
@@ -89,6 +90,14 @@ class UnsupportedMedia(LeadHubError):
 
 class ReceiveTimeout(LeadHubError):
     """The request did not arrive whole within its deadline."""
+
+
+class TooMany(LeadHubError):
+    """More posts than the source takes in a minute; the sender should wait."""
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Unavailable(LeadHubError):

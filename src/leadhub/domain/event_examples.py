@@ -15,6 +15,8 @@ _SUBMISSION: Final = UUID("019bc0fd-89bf-7000-8000-000000000001")
 _EARLIER: Final = UUID("019b9cf1-2a3f-7000-8000-000000000002")
 
 _ENDPOINT: Final = UUID("019b9cf1-2a3f-7000-8000-00000000000f")
+_SOURCE_ID: Final = UUID("019b9cf1-2a3f-7000-8000-00000000000e")
+_FETCHED: Final = events.SourceRef(name="Facebook page", channel="meta")
 _URL: Final = "https://crm.example.com/hooks/leadhub"
 
 _CONTACT: Final = events.Contact(
@@ -176,10 +178,30 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
             temperature=Temperature.WARM,
         ),
     ),
+    "nurture.step.due": events.NurtureStepDue(
+        timestamp=_NOW,
+        data=events.StepDueData(
+            lead_id=_LEAD,
+            sequence=3,
+            is_test=False,
+            item_id=UUID("019bc0fd-89c0-7000-8000-00000000001a"),
+            track="beginner",
+            step="guide",
+            channel="email",
+            content="beginners-guide",
+            contact=_CONTACT,
+        ),
+    ),
     "lead.failed": events.LeadFailed(
         timestamp=_NOW,
         data=events.FailureData(
             submission_id=_SUBMISSION, source=_SOURCE, error="DataError", attempts=5, is_test=False
+        ),
+    ),
+    "lead.erased": events.LeadErased(
+        timestamp=_NOW,
+        data=events.ErasedData(
+            lead_id=_LEAD, sequence=6, is_test=False, submission_ids=[_SUBMISSION], because="its platform ordered it"
         ),
     ),
     "endpoint.failing": events.EndpointFailing(
@@ -189,6 +211,7 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
             url=_URL,
             failing_since=_NOW - timedelta(hours=24),
             attempts=61,
+            because="the receiver answered 307 to https://www.example.com/hooks/leadhub: change the URL",
             will_be_disabled_at=_NOW + timedelta(days=4),
         ),
     ),
@@ -199,6 +222,32 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
             url=_URL,
             state="gone",
             because="the receiver answered 410: it wants no more events; the endpoint was switched off",
+        ),
+    ),
+    "source.failing": events.SourceFailing(
+        timestamp=_NOW,
+        data=events.SourceFailingData(
+            source_id=_SOURCE_ID,
+            source=_FETCHED,
+            waiting=12,
+            failing_since=_NOW - timedelta(minutes=11),
+            because="the platform answered 2",
+        ),
+    ),
+    "source.recovered": events.SourceRecovered(
+        timestamp=_NOW,
+        data=events.SourceRecoveredData(
+            source_id=_SOURCE_ID, source=_FETCHED, waiting=12, failing_since=_NOW - timedelta(minutes=42)
+        ),
+    ),
+    "source.needs_reauth": events.SourceNeedsReauth(
+        timestamp=_NOW,
+        data=events.SourceNeedsReauthData(
+            source_id=_SOURCE_ID,
+            source=_FETCHED,
+            waiting=12,
+            because="the token is no longer valid (190/463)",
+            works_until=None,
         ),
     ),
 }

@@ -279,6 +279,24 @@ class NurturedData(_LeadData):
     temperature: Temperature
 
 
+class StepDueData(_LeadData):
+    """A step of a pushed track is to be sent now: consent, suppression and frequency were checked at this instant."""
+
+    item_id: UUID = Field(description="Of this step for this lead; a repeat of the event has the same one.")
+    track: str
+    step: str
+    channel: str
+    content: str = Field(description="What to send: the key that the playbook gives it.")
+    contact: Contact
+
+
+class ErasedData(_LeadData):
+    """A lead that was erased here, and is to be erased wherever it was sent; nothing of it is left to tell."""
+
+    submission_ids: list[UUID]
+    because: str
+
+
 class FailureData(_Part):
     """A submission could not be processed and waits for somebody; carries nothing of its content."""
 
@@ -296,6 +314,7 @@ class FailingData(_Part):
     url: str = Field(description="Without its query.")
     failing_since: AwareDatetime
     attempts: int = Field(description="Since then, all in vain.")
+    because: str | None = Field(description="The newest of them in plain words, and what would help.")
     will_be_disabled_at: AwareDatetime = Field(description="Unless a delivery succeeds before.")
 
 
@@ -306,6 +325,34 @@ class DisabledData(_Part):
     url: str = Field(description="Without its query.")
     state: Literal["gone", "misconfigured", "disabled"]
     because: str
+
+
+class _SourceData(_Part):
+    source_id: UUID
+    source: SourceRef
+    waiting: int = Field(description="Leads that were announced and are not fetched yet.")
+
+
+class SourceFailingData(_SourceData):
+    """A source whose platform has not answered as it should for ten minutes."""
+
+    failing_since: AwareDatetime
+    because: str = Field(description="What the platform says; never of a lead.")
+
+
+class SourceRecoveredData(_SourceData):
+    """A source that works again."""
+
+    failing_since: AwareDatetime
+
+
+class SourceNeedsReauthData(_SourceData):
+    """A source whose token a person must renew."""
+
+    because: str
+    works_until: AwareDatetime | None = Field(
+        description="Until then it works without you; null: it does not work any more. Its leads wait."
+    )
 
 
 class _Event(_Part):
@@ -357,6 +404,13 @@ class LeadNurtured(_Event):
     data: NurturedData
 
 
+class NurtureStepDue(_Event):
+    """A step of a pushed nurture track is to be sent."""
+
+    type: Literal["nurture.step.due"] = "nurture.step.due"
+    data: StepDueData
+
+
 class LeadMql(_Event):
     """A lead rose to MQL: it fits, and it takes an interest. Told once each time that it does."""
 
@@ -392,6 +446,13 @@ class LeadFailed(_Event):
     data: FailureData
 
 
+class LeadErased(_Event):
+    """A lead was erased: erase your copy of it, too."""
+
+    type: Literal["lead.erased"] = "lead.erased"
+    data: ErasedData
+
+
 class EndpointFailing(_Event):
     """Nothing has reached an endpoint for an hour, a day, three days."""
 
@@ -406,6 +467,27 @@ class EndpointDisabled(_Event):
     data: DisabledData
 
 
+class SourceFailing(_Event):
+    """The leads of a source cannot be fetched; they wait, and are fetched as soon as its platform answers again."""
+
+    type: Literal["source.failing"] = "source.failing"
+    data: SourceFailingData
+
+
+class SourceRecovered(_Event):
+    """A source of which it was said that it fails, or needs a new token, works again."""
+
+    type: Literal["source.recovered"] = "source.recovered"
+    data: SourceRecoveredData
+
+
+class SourceNeedsReauth(_Event):
+    """A person must give a source a new token: the old one is dead, or ends within a month."""
+
+    type: Literal["source.needs_reauth"] = "source.needs_reauth"
+    data: SourceNeedsReauthData
+
+
 EventType = Literal[
     "lead.created",
     "lead.updated",
@@ -417,9 +499,14 @@ EventType = Literal[
     "lead.disqualified",
     "lead.routed",
     "lead.nurtured",
+    "nurture.step.due",
     "lead.failed",
+    "lead.erased",
     "endpoint.failing",
     "endpoint.disabled",
+    "source.failing",
+    "source.recovered",
+    "source.needs_reauth",
 ]
 """What an endpoint can subscribe to."""
 EVENT_TYPES: Final[tuple[str, ...]] = get_args(EventType)
@@ -433,9 +520,14 @@ Event = (
     | Crossing
     | LeadRouted
     | LeadNurtured
+    | NurtureStepDue
     | LeadFailed
+    | LeadErased
     | EndpointFailing
     | EndpointDisabled
+    | SourceFailing
+    | SourceRecovered
+    | SourceNeedsReauth
 )
 
 EVENTS: Final[Mapping[EventType, type[Event]]] = {
@@ -449,9 +541,14 @@ EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.disqualified": LeadDisqualified,
     "lead.routed": LeadRouted,
     "lead.nurtured": LeadNurtured,
+    "nurture.step.due": NurtureStepDue,
     "lead.failed": LeadFailed,
+    "lead.erased": LeadErased,
     "endpoint.failing": EndpointFailing,
     "endpoint.disabled": EndpointDisabled,
+    "source.failing": SourceFailing,
+    "source.recovered": SourceRecovered,
+    "source.needs_reauth": SourceNeedsReauth,
 }
 """The model of each type."""
 

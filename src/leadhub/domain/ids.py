@@ -13,6 +13,7 @@ EventId = NewType("EventId", UUID)
 EndpointId = NewType("EndpointId", UUID)
 DeliveryId = NewType("DeliveryId", UUID)
 AttemptId = NewType("AttemptId", UUID)
+ReplayId = NewType("ReplayId", UUID)
 
 Entropy = Callable[[int], bytes]
 """Draws so many random bytes: `secrets.token_bytes` at every edge, a counter in a test."""

@@ -26,6 +26,8 @@ PATIENCE = timedelta(days=5)
 """Without one success for so long an endpoint is disabled; what waits for it is held."""
 FEWEST_TRIES = 20
 """An endpoint that was hardly tried is not disabled."""
+REDIRECTS = 3
+"""So many redirects in a row will not pass by themselves: the first warning comes at once."""
 
 _ILL = frozenset(
     {Outcome.SERVER_ERROR, Outcome.DNS, Outcome.CONNECTION, Outcome.TLS, Outcome.TIMEOUT, Outcome.PROTOCOL}
@@ -59,6 +61,10 @@ class LaneHealth:
     failing_attempts: int = 0
     warnings: int = 0
     """How many of `WARNINGS` were given."""
+    redirects: int = 0
+    """In a row."""
+    because: str | None = None
+    """The newest failure since the last success, in plain words."""
 
     @property
     def is_well(self) -> bool:
@@ -76,6 +82,8 @@ class Sign:
     """Of the lane when it was claimed: what set out before the circuit opened says nothing of what is now."""
     floor: datetime | None = None
     """It asks for rest until then."""
+    because: str | None = None
+    """What happened, in plain words."""
 
 
 def after(health: LaneHealth, sign: Sign, *, now: datetime) -> LaneHealth:
@@ -85,10 +93,15 @@ def after(health: LaneHealth, sign: Sign, *, now: datetime) -> LaneHealth:
     if sign.outcome in _SAYS_NOTHING:
         return health
     if sign.outcome is Outcome.DELIVERED:
-        health = replace(health, failing_since=None, failing_attempts=0, warnings=0)
+        health = replace(health, failing_since=None, failing_attempts=0, warnings=0, redirects=0, because=None)
     else:
-        since = health.failing_since or now
-        health = replace(health, failing_since=since, failing_attempts=health.failing_attempts + 1)
+        health = replace(
+            health,
+            failing_since=health.failing_since or now,
+            failing_attempts=health.failing_attempts + 1,
+            redirects=health.redirects + 1 if sign.outcome is Outcome.REDIRECTED else 0,
+            because=sign.because,
+        )
     if sign.openings != health.openings:
         return health
     return _circuit(_width(health, sign), sign.outcome, now=now)
@@ -165,6 +178,7 @@ def next_step(health: LaneHealth, *, now: datetime) -> Warn | Disable | None:
         return None
     if now - since >= PATIENCE and health.failing_attempts >= FEWEST_TRIES:
         return Disable(since=since)
-    if health.warnings < len(WARNINGS) and now - since >= WARNINGS[health.warnings]:
+    leads_elsewhere = health.warnings == 0 and health.redirects >= REDIRECTS
+    if leads_elsewhere or (health.warnings < len(WARNINGS) and now - since >= WARNINGS[health.warnings]):
         return Warn(since=since, disabled_at=max(since + PATIENCE, now))
     return None

@@ -26,6 +26,8 @@ ARRIVED = "submission_received"
 
 EDIT = "edit"
 """The channel of what a person writes into a lead: one more entry of the fold, but nothing that the lead did."""
+LEAD_HANDLE = "lead"
+"""Kind of the handle that is a lead's own id."""
 
 FactKey = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -43,6 +45,14 @@ class Arrived:
     refused: Mapping[str, str]
     sighting: Sighting
     """What it says of who somebody is."""
+    visitor: Key | None = None
+    """The browser or device that it came from."""
+
+    @property
+    def handles(self) -> list[Key]:
+        """Return all that may lead to the person, strongest first: for behaviour, which says no more of anybody."""
+        told = [Key(LEAD_HANDLE, str(self.content.lead_id))] if self.content.lead_id else []
+        return [*told, *self.sighting.keys, *([self.visitor] if self.visitor else [])]
 
     @property
     def is_edit(self) -> bool:
@@ -124,33 +134,48 @@ class Lead:
         """Receipt of the newest submission of this batch."""
         return max((arrived.received_at for arrived in self.arrived), default=None)
 
+    @property
+    def only_behaved(self) -> bool:
+        """Whether this batch brought nothing but behaviour: one more page view alone is no news."""
+        return all(arrived.content.waits for arrived in self.arrived)
+
     def absorb(self, arrived: Arrived) -> None:
-        """Make a submission, or an edit, part of this lead."""
+        """Make a submission, or an edit, part of this lead.
+
+        Behaviour says what somebody did and not who somebody is: of it the lead learns no key and no address. An edit
+        says nothing of what the lead did.
+        """
+        is_behaviour = arrived.content.waits
         self._take_golden(
             candidates(
-                arrived.values,
+                arrived.values if not is_behaviour else _without_contact(arrived.values),
                 submission_id=arrived.submission_id,
                 source=arrived.source,
                 at=arrived.received_at,
                 provenance=EDITED if arrived.is_edit else "stated",
             )
         )
-        for key, shared in arrived.keys.items():
-            self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
-        self.profile.add(arrived.sighting)
-        self.new_blocks |= arrived.blocks
+        if not is_behaviour:
+            for key, shared in arrived.keys.items():
+                self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
+            self.profile.add(arrived.sighting)
+            self.new_blocks |= arrived.blocks
         if not arrived.is_edit:
             self._note_arrival(arrived)
 
     def _note_arrival(self, arrived: Arrived) -> None:
         first = not self.arrived and self.is_new
-        self.is_test = arrived.content.is_test and (first or self.is_test)
-        self.created_at = min(self.created_at, arrived.received_at)
+        if not arrived.content.waits:
+            self.is_test = arrived.content.is_test and (first or self.is_test)
+            self.created_at = min(self.created_at, arrived.received_at)
         self.custom = _newest(self.custom, _stamped(arrived.content.custom, arrived))
-        self.attribution = _unite_touches(self.attribution, _touch(arrived))
+        if arrived.content.attribution or not arrived.content.waits or not self.attribution:
+            self.attribution = _unite_touches(self.attribution, _touch(arrived))
         self.consents = _unite_consents(self.consents, _stated_consents(arrived))
         for activity, at in arrived.activities():
             self._count(Fact(activity.type, activity.attributes, 1, at, at))
+        if arrived.visitor:  # never proof of a person: several people may use one browser, and the last one counts
+            self.keys[arrived.visitor] = self.new_keys[arrived.visitor] = True
         self.arrived.append(arrived)
 
     def unite(self, other: "Lead") -> None:
@@ -266,7 +291,8 @@ def folded(lead_id: LeadId, arrivals: Iterable[Arrived]) -> Lead:
         arrivals: at least one that is no edit, in any order.
     """
     in_order = sorted(arrivals, key=lambda arrived: (arrived.is_edit, arrived.received_at, arrived.submission_id))
-    lead = Lead(lead_id, created_at=in_order[0].received_at)
+    first = next((arrived for arrived in in_order if not arrived.content.waits), in_order[0])
+    lead = Lead(lead_id, created_at=first.received_at)
     for arrived in in_order:
         lead.absorb(arrived)
     return lead
@@ -284,6 +310,14 @@ def _sum(one: Fact, other: Fact) -> Fact:
         min(one.first_at, other.first_at),
         max(one.last_at, other.last_at),
     )
+
+
+def _without_contact(values: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
+    """Return what behaviour says of a lead; an address by which it was found is one that the lead has already."""
+    return {name: value for name, value in values.items() if name not in _CONTACT}
+
+
+_CONTACT = frozenset({"email", "email_domain", "email_class", "phone"})
 
 
 def _stamp(arrived: Arrived) -> dict[str, str]:

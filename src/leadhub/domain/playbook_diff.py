@@ -151,7 +151,10 @@ def _items(playbook: Playbook) -> Iterator[tuple[str, Items]]:
     if playbook.nurture is not None:
         nurture = playbook.nurture.model_dump(mode="json", exclude={"tracks"})
         yield "nurture", written.whole({name: nurture[name] for name in ("requires", "suppress_on")})
-        yield "nurture.later", written.plain({name: nurture[name] for name in ("cap", "exits")})
+        # Who leaves, and who has reached a goal, is judged for everyone.
+        goals = {track.id: track.goal and written.json(track.goal) for track in playbook.nurture.tracks}
+        yield "nurture.leaving", written.whole({"exits": nurture["exits"], "goals": goals})
+        yield "nurture.later", written.plain({name: nurture[name] for name in ("cap", "caps")})
     yield "routing", written.plain(playbook.routing.model_dump(mode="json", exclude={"rules"}))
     yield "tests", written.plain({one.name: one.model_dump(mode="json", exclude_none=True) for one in playbook.tests})
 

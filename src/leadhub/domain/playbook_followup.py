@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictBool, StrictInt
 
 from leadhub.domain.playbook_conditions import AfterFeedback, AfterRoute
 from leadhub.domain.playbook_lists import distinct, first_match
 from leadhub.domain.playbook_part import Part
-from leadhub.domain.playbook_values import Duration, EventType, FieldName, Id, PlainValue, TrackName
+from leadhub.domain.playbook_values import CalendarName, Duration, EventType, FieldName, Id, PlainValue, TrackName, Word
 
 
 class Acceptance(Part):
@@ -46,7 +46,7 @@ class ConsentRequired(Part):
 
 
 class MessageCap(Part):
-    """At most so many messages within a time, over all tracks."""
+    """At most so many messages on one channel within a time, over all tracks."""
 
     messages: StrictInt = Field(ge=1)
     per: Duration
@@ -58,11 +58,31 @@ class Exit(Part):
     when: AfterRoute
 
 
+class TrackStep(Part):
+    """One message of a track."""
+
+    id: Id
+    after: Duration | None = None
+    """Since the step before was sent, or since the lead came to the track; at once if absent."""
+    window: CalendarName | None = None
+    """A calendar: sent while it is open only."""
+    channel: Id = "email"
+    content: Word
+    """What to send, in the words of whoever sends it: the key of a template."""
+
+
 class Track(Part):
     """One nurture track; the first that matches counts."""
 
     id: Id
     when: AfterRoute | None = None
+    steps: Annotated[tuple[TrackStep, ...], Field(max_length=100), distinct("id")] = ()
+    goal: AfterRoute | None = None
+    """Leaves the track, and does not come back, while this holds."""
+    again_after: Duration | None = None
+    """Who comes back later than this begins anew; sooner, or without it, where they stopped."""
+    push: StrictBool = False
+    """Due steps are told to endpoints as `nurture.step.due` instead of waiting in a queue to be leased."""
 
 
 class Nurture(Part):
@@ -71,5 +91,7 @@ class Nurture(Part):
     requires: ConsentRequired | None = None
     suppress_on: tuple[EventType, ...] = ()
     cap: MessageCap | None = None
+    caps: dict[Id, MessageCap] = Field(default_factory=dict)
+    """By channel; the others keep to `cap`."""
     exits: tuple[Exit, ...] = ()
     tracks: Annotated[tuple[Track, ...], Field(min_length=1, max_length=200), first_match, distinct("id")]

@@ -178,6 +178,14 @@ class CompiledPlaybook:
         context.gained_from = since
         return predicate.because(context) if predicate is not None and predicate.holds(context) else None
 
+    def why_left(self, track: str, view: LeadView, *, now: datetime) -> str | None:
+        """Return why a lead had to leave a track: "goal: …", "exit: …"; None if it only matches another one now."""
+        return self._tracks.left(track, self.decide(view, now=now).context)
+
+    def unwanted(self, view: LeadView, *, channel: str, now: datetime) -> str | None:
+        """Return why nobody may write to a lead on a channel now: "suppressed: …", "no_consent: …"; None if one may."""
+        return self._tracks.unwanted(Context(view, now), channel=channel)
+
     def _score(self, context: Context, points: list[int]) -> Scores:
         """Ask every award, keep the points of each in the list, and add them up."""
         for group in self.groups:

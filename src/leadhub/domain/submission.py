@@ -7,6 +7,7 @@ at the top level.
 
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -74,5 +75,13 @@ class Content(_Strict):
     evidence: Evidence = Evidence()
     external_id: str | None = None
     """The person's id in the sender's own system; an identity key, namespaced by source."""
+    visitor_id: str | None = None
+    """What a site or an app calls a browser or device before anybody says who they are."""
+    lead_id: UUID | None = None
+    """The lead, if the sender knows it."""
+    waits: bool = False
+    """Behaviour: it joins a lead that is known, and waits for one that is not; it never makes one."""
     submitted_at: Moment | None = None
     is_test: bool = False
+    doubts: list[Annotated[str, StringConstraints(max_length=200)]] = Field(default_factory=list)
+    """Why it is kept apart until a person has looked: "captcha: the provider does not answer"."""

@@ -11,6 +11,17 @@ from leadhub.domain.errors import InvalidInput
 
 Payload = Literal["full", "thin"]
 SignatureKind = Literal["v1", "v1a"]
+Ordering = Literal["none", "lead"]
+"""Whether an event waits until all earlier ones of its lead have come to an end."""
+Poison = Literal["skip", "block"]
+"""What an event that was given up means for the later ones of its lead, where these wait."""
+
+_MOST_WAITS = 20
+_LONGEST_WAIT = 86_400
+Schedule = Annotated[
+    list[Annotated[int, Field(strict=True, ge=1, le=_LONGEST_WAIT)]], Field(min_length=1, max_length=_MOST_WAITS)
+]
+"""Waits in seconds after the first, the second, … attempt."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,1022}[\x21-\x7e])?")
@@ -24,7 +35,7 @@ _OURS = frozenset(
 _OUR_PREFIXES = ("webhook-", "leadhub-", "proxy-")
 
 _KEPT_WHEN_THIN = frozenset(
-    {"lead_id", "sequence", "is_test", "winner_id", "loser_ids", "submission_id", "endpoint_id", "links"}
+    {"lead_id", "sequence", "is_test", "winner_id", "loser_ids", "submission_id", "endpoint_id", "source_id", "links"}
 )
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[\x20-\x7e]+$")]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from leadhub.domain.attempt import Outcome
 from leadhub.domain.lane import PATIENCE
@@ -27,6 +28,8 @@ class Situation:
     failing_since: datetime | None = None
     ahead: int = 0
     """Deliveries to the same endpoint that are due before it."""
+    behind: UUID | None = None
+    """The delivery of an earlier event of its lead that has to come to an end first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,11 @@ def _pending(situation: Situation, *, now: datetime) -> Why:
         return Why(because=f"{said}the endpoint kept failing and is left alone for a while: {probe}", remedy=remedy)
     if rests and situation.blocked_until is not None:
         return Why(because=f"{said}the endpoint rests until {situation.blocked_until:{_SHOWN}}", remedy=remedy)
+    if situation.behind:
+        return Why(
+            because=f"{said}it waits for an earlier event of the same lead: delivery {situation.behind}",
+            remedy=f"see why {situation.behind} does not arrive; cancel it to go on without it",
+        )
     if situation.due_at > now:
         return Why(because=f"{said}it is tried again from {situation.due_at:{_SHOWN}} on", remedy=remedy)
     if situation.ahead:

@@ -8,6 +8,11 @@ from aiohttp.http_exceptions import LineTooLong
 from leadhub.domain.attempt import Failure
 from leadhub.outbound.dialling import AddressRefused
 
+
+class HeadTooLong(aiohttp.ClientConnectionError):
+    """An answer whose headers do not end."""
+
+
 # OpenSSL's X509_V_ERR_*: the verification codes that an owner can act upon.
 _TLS_FAILURES = {
     10: Failure.TLS_EXPIRED,
@@ -39,6 +44,6 @@ def failure_of(error: Exception) -> Failure:
         return Failure.BLOCKED_ADDRESS
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _TLS_FAILURES.get(getattr(error.certificate_error, "verify_code", 0), Failure.TLS)
-    if isinstance(error.__cause__, LineTooLong):
+    if isinstance(error, HeadTooLong) or isinstance(error.__cause__, LineTooLong):
         return Failure.HEADERS
     return next((failure for kind, failure in _FAILURES if isinstance(error, kind)), Failure.CLOSED)

@@ -6,25 +6,27 @@ which a receiver, by mistake or not, could hold a worker, fill its memory, or se
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
 from typing_extensions import override
 from yarl import URL
 
 from leadhub.domain import signature
-from leadhub.domain.attempt import AttemptResult, Failure, shown_location
+from leadhub.domain.attempt import AttemptResult, Failure, Timings, shown_location
 from leadhub.domain.errors import InvalidInput
 from leadhub.outbound.dialling import Dialler, Lookup, system_lookup
-from leadhub.outbound.failures import failure_of
+from leadhub.outbound.failures import HeadTooLong, failure_of
 from leadhub.outbound.guard import Network, inspect
 
 
@@ -43,7 +45,9 @@ _BODY_SECONDS = 1.0
 """Longest wait for it: the status has decided, and the slot is needed for others."""
 _HEADERS = 100
 _HEADER_BYTES = 8_190
-"""Most headers of an answer, and the longest; above these it is refused unread."""
+_HEAD_BYTES = 65_536
+"""Most headers of an answer, the longest, and most of its whole head with all that was announced before it (1xx);
+above these it is refused unread."""
 _KEPT_HEADERS = 50
 _KEPT_HEADER_BYTES = 300
 _KEEPALIVE_SECONDS = 4
@@ -83,6 +87,27 @@ class _Exchange:
     location: str | None = None
     body: bytearray = field(default_factory=bytearray)
     remote_ip: str | None = None
+    at: dict[str, float] = field(default_factory=dict)
+    """When each step was taken, on the loop's clock."""
+
+    def note(self, step: str) -> None:
+        """Note when a step was taken; of several tries of it, the last."""
+        self.at[step] = asyncio.get_running_loop().time()
+
+    def timings(self) -> Timings:
+        """Return how long the steps took. Between a look-up and TLS, or the end where there is none, lies the dial."""
+        at = self.at
+        dial = at.get("resolved", at.get("connect"))
+        return Timings(
+            dns_ms=_between(at.get("resolve"), at.get("resolved")),
+            connect_ms=_between(dial, at.get("tls", at.get("connected"))),
+            tls_ms=_between(at.get("tls"), at.get("connected")),
+            first_byte_ms=_between(at.get("asked"), at.get("answered")),
+        )
+
+
+def _between(start: float | None, end: float | None) -> int | None:
+    return None if start is None or end is None else round((end - start) * 1000)
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("exchange")
@@ -93,9 +118,75 @@ class _Response(aiohttp.ClientResponse):
 
     @override
     async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        exchange = _exchange.get()
         peer = connection.transport.get_extra_info("peername") if connection.transport else None
-        _exchange.get().remote_ip = peer[0] if peer else None
-        return await super().start(connection)
+        exchange.remote_ip = peer[0] if peer else None
+        exchange.note("asked")
+        started = await super().start(connection)
+        exchange.note("answered")
+        return started
+
+
+class _Handshake(ssl.SSLObject):
+    """Notes when TLS begins: nothing else tells it from the dial before it."""
+
+    @override
+    def do_handshake(self) -> None:
+        if (exchange := _exchange.get(None)) is not None:
+            exchange.at.setdefault("tls", asyncio.get_running_loop().time())
+        super().do_handshake()
+
+
+class _Protocol(ResponseHandler):
+    """Counts the bytes of an answer until its head is there: the client's own limits hold for each header alone."""
+
+    _head_bytes = 0
+    _has_head = False
+
+    @override
+    def set_response_params(self, **given: Any) -> None:
+        self._head_bytes, self._has_head = 0, False
+        super().set_response_params(**given)
+
+    @override
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        self._has_head = self._has_head or data[0].code >= 200
+        super().feed_data(data, size)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._has_head:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > _HEAD_BYTES:
+            self.abort()
+            self.set_exception(HeadTooLong())  # in this order: to abort is to forget what went wrong
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Makes connections that count."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Have the steps before a new connection noted; where one is used again, none of these is called."""
+    steps = aiohttp.TraceConfig()
+
+    def noting(step: str) -> Callable[..., Awaitable[None]]:
+        async def note(*_: object) -> None:
+            _exchange.get().note(step)
+
+        return note
+
+    steps.on_dns_resolvehost_start.append(noting("resolve"))
+    steps.on_dns_resolvehost_end.append(noting("resolved"))
+    steps.on_connection_create_start.append(noting("connect"))
+    steps.on_connection_create_end.append(noting("connected"))
+    return steps
 
 
 class WebhookSender:
@@ -120,6 +211,7 @@ class WebhookSender:
         self._connect_seconds = connect_seconds
         self._lookup = lookup
         self._tls = tls or ssl.create_default_context()
+        self._tls.sslobject_class = _Handshake
         self._diallers: list[Dialler] = []
 
     async def __aenter__(self) -> Self:
@@ -138,7 +230,7 @@ class WebhookSender:
     def _open_session(self, *, must_be_listed: bool) -> aiohttp.ClientSession:
         dialler = Dialler(allowed_networks=self._allowed_networks, must_be_listed=must_be_listed, lookup=self._lookup)
         self._diallers.append(dialler)
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             resolver=dialler,
             socket_factory=dialler.open_socket,
             ttl_dns_cache=_DNS_SECONDS,
@@ -157,6 +249,7 @@ class WebhookSender:
             max_field_size=_HEADER_BYTES,
             max_line_size=_HEADER_BYTES,
             read_bufsize=_BODY_BYTES,
+            trace_configs=[_tracing()],
         )
 
     async def send(self, outgoing: Outgoing) -> AttemptResult:
@@ -189,6 +282,7 @@ class WebhookSender:
             body=bytes(exchange.body),
             remote_ip=exchange.remote_ip,
             duration_ms=round((clock() - started) * 1000),
+            timings=exchange.timings(),
         )
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str], exchange: _Exchange) -> None:

@@ -12,7 +12,7 @@ from leadhub.domain import events as models
 from leadhub.domain.attempt import shown_location
 from leadhub.domain.delivery import EndpointState
 from leadhub.domain.ids import EndpointId, EventId
-from leadhub.domain.lane import WARNINGS, Disable, Warn, next_step
+from leadhub.domain.lane import REDIRECTS, WARNINGS, Disable, Warn, next_step
 from leadhub.store import deliveries, events, lanes
 from leadhub.store.deliveries import SwitchedOff, SwitchOff
 from leadhub.store.driver import Connection, connect, transaction
@@ -26,7 +26,7 @@ NewId = Callable[[], UUID]
 async def warn_and_disable(engine: AsyncEngine, *, now: datetime, new_id: NewId) -> None:
     """Take the next step for each endpoint for which nothing has succeeded for long: warn of it, or switch it off."""
     async with connect(engine) as connection:
-        found = await lanes.failing(connection, before=now - WARNINGS[0])
+        found = await lanes.failing(connection, before=now - WARNINGS[0], redirects=REDIRECTS)
     for endpoint_id in found:
         async with transaction(engine) as connection:
             await _step(connection, endpoint_id, now=now, new_id=new_id)
@@ -47,6 +47,7 @@ async def _step(connection: Connection, endpoint_id: EndpointId, *, now: datetim
                 url=shown_location(endpoint.url),
                 failing_since=since,
                 attempts=health.failing_attempts,
+                because=health.because,
                 will_be_disabled_at=disabled_at,
             )
             told = models.EndpointFailing(timestamp=now, data=data)

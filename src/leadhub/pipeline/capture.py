@@ -3,10 +3,12 @@
 import functools
 import hashlib
 import itertools
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
@@ -16,8 +18,10 @@ from pydantic_core import PydanticSerializationError
 from leadhub import telemetry
 from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Quarantined, Receipt, Reply, Unpacked
 from leadhub.domain import credentials
-from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge
-from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge, TooMany
+from leadhub.pipeline.challenge import Verifies, challenge
+from leadhub.pipeline.lookups import ACTIVITIES, ApiKeys, Connections
+from leadhub.pipeline.tallying import Tally
 from leadhub.store import notifications, quarantine
 from leadhub.store.engine import Sessions
 from leadhub.store.inbox import Inbox, NewSubmission, Taken
@@ -26,11 +30,19 @@ from leadhub.store.quarantine import Held
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Anything else in a path cannot be a connection's key and is not worth a look-up."""
-_MOST_SUBMISSIONS = 1_000
+_MOST_SUBMISSIONS = 2_500
+"""In one request: what Segment's libraries may put into theirs. Source: Segment, HTTP API, batch."""
 _LONGEST_DEDUPE_KEY = 500
 """Characters; PostgreSQL's index takes 2,700 bytes."""
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 in JSON, and not a backslash followed by `u0000`."""
+
+
+class Limits(Protocol):
+    """Counts posts."""
+
+    def wait(self, options: Mapping[str, object], source_id: UUID, client_ip: str | None) -> Awaitable[float]:
+        """Count one post; return 0.0 if it may pass, else how many seconds to wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +56,10 @@ class Gate:
     sessions: Sessions
     new_id: Callable[[], UUID]
     """Makes ids that ascend: they are the order of receipt."""
+    verifier: Verifies
+    limits: Limits
+    tally: Tally = field(default_factory=Tally)
+    """What comes by each source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +94,22 @@ async def find_target(gate: Gate, *, channel: str, key: str) -> Target:
     raise NotFound
 
 
+async def find_activities(gate: Gate, *, source_key: str | None) -> Target:
+    """Return where activities go that name no connection in their path: to the one that they name, or to their own.
+
+    Whose external ids they carry depends on it.
+
+    Raises:
+        NotFound: no such connection, or a disabled one.
+        Unavailable: it cannot be known now.
+    """
+    key = ACTIVITIES if source_key is None else source_key
+    connection = await gate.connections.find(None, key) if _KEY.fullmatch(key) else None
+    if connection is None:
+        raise NotFound
+    return Target(gate.channels[ACTIVITIES], connection)
+
+
 async def authorise(gate: Gate, target: Target, authorization: Sequence[str]) -> None:
     """Check the API key of a sender whose channel does not verify by itself.
 
@@ -97,6 +129,20 @@ async def authorise(gate: Gate, target: Target, authorization: Sequence[str]) ->
         raise NotAllowed(f"The API key lacks the scope {scope}.")
 
 
+async def admit(gate: Gate, target: Target, client_ip: str | None) -> None:
+    """Let a post in that is within its source's limits; costs nothing where there are none.
+
+    Raises:
+        TooMany: it is beyond them.
+    """
+    options = target.connection.options
+    if options.get("limit_per_minute") is None and options.get("limit_per_address") is None:
+        return
+    seconds = await gate.limits.wait(options, target.connection.source_id, client_ip)
+    if seconds:
+        raise TooMany("More than this source takes in a minute.", retry_after_seconds=math.ceil(seconds))
+
+
 async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: UUID) -> Captured:
     """Unpack a request, store what it brought and return the channel's answer, which is true only from then on.
 
@@ -109,7 +155,12 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
         unpacked = target.channel.unpack(inbound, target.connection)
     except NotAuthenticated:
         _of_channel(telemetry.FORGED, target.channel.name).inc()
+        gate.tally.refused(target.connection.source_id, at=inbound.received_at)
         raise
+    if unpacked.challenge is not None:
+        unpacked = await challenge(
+            gate.sessions, gate.verifier, target.connection, unpacked, unpacked.challenge, client_ip=inbound.client_ip
+        )
     ids = itertools.chain((request_id,), iter(gate.new_id, None))
     rows = rows_of(unpacked, target.connection, inbound, ids)
     if unpacked.quarantined is not None:
@@ -119,7 +170,9 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
     taken = await gate.inbox.put(rows)
     receipts = [Receipt(str(one.submission_id), one.replayed) for one in taken]
     reply = target.channel.reply(unpacked, receipts, inbound, target.connection)
-    return _counted(target.channel.name, rows, taken, reply)
+    captured = _counted(target.channel.name, rows, taken, reply)
+    gate.tally.received(target.connection.source_id, captured.accepted, at=inbound.received_at)
+    return captured
 
 
 async def _quarantine(gate: Gate, target: Target, held: Quarantined, inbound: Inbound, *, request_id: UUID) -> None:
@@ -131,13 +184,24 @@ async def _quarantine(gate: Gate, target: Target, held: Quarantined, inbound: In
     _of_channel(telemetry.QUARANTINED, target.channel.name).inc()
 
 
-async def _keep_notices(gate: Gate, target: Target, unpacked: Capture, inbound: Inbound) -> None:
+def notices_of(
+    unpacked: Capture, connection: Connection, received_at: datetime, *, new_id: Callable[[], UUID]
+) -> list[NewNotification]:
+    """Return what a request announced as it is kept.
+
+    Raises:
+        TooLarge: too many announcements.
+    """
     if len(unpacked.notices) > _MOST_SUBMISSIONS:
         raise TooLarge(f"At most {_MOST_SUBMISSIONS} notifications at once.")
-    rows = [
-        NewNotification(gate.new_id(), target.connection.source_id, one.object_id, one.action, inbound.received_at)
+    return [
+        NewNotification(new_id(), connection.source_id, one.object_id, one.action, received_at)
         for one in unpacked.notices
     ]
+
+
+async def _keep_notices(gate: Gate, target: Target, unpacked: Capture, inbound: Inbound) -> None:
+    rows = notices_of(unpacked, target.connection, inbound.received_at, new_id=gate.new_id)
     async with gate.sessions.begin() as session:
         await notifications.insert(session, rows)
 
@@ -169,11 +233,12 @@ def rows_of(unpacked: Capture, connection: Connection, inbound: Inbound, ids: It
 
 
 def _fingerprint(unpacked: Unpacked) -> bytes:
-    """Return what tells a repeat from another body under the same key; nothing for what has no key.
+    """Return what tells a repeat from another body under the same key; nothing for what has no key, or needs none.
 
-    A browser that repeats a multipart form draws a new boundary, so the boundary does not count.
+    Of behaviour that comes again the first counts: trackers repeat themselves for ever rather than lose anything. A
+    browser that repeats a multipart form draws a new boundary, so the boundary does not count.
     """
-    if unpacked.dedupe_key is None:
+    if unpacked.dedupe_key is None or unpacked.content.waits:
         return b""
     raw = unpacked.raw
     if unpacked.raw_type == "multipart/form-data":

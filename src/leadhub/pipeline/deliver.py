@@ -7,11 +7,11 @@ Hints make it quick, a poll every second makes it certain.
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
+from time import monotonic
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
 from leadhub.domain.attempt import AttemptResult, Failure, classify
-from leadhub.domain.delivery import Decision, Delivered, decide
+from leadhub.domain.delivery import SCHEDULE, Decision, Delivered, decide
 from leadhub.domain.errors import InvalidInput
 from leadhub.domain.ids import AttemptId, EndpointId
 from leadhub.domain.signature import SigningKey, parse_signing_key
@@ -31,9 +31,10 @@ from leadhub.outbound.webhook import Outgoing, WebhookSender
 from leadhub.pipeline.announcing import warn_and_disable
 from leadhub.pipeline.reaping import reap
 from leadhub.pipeline.recording import Recorder, finish
+from leadhub.pipeline.slots import Slots
 from leadhub.store import lanes
 from leadhub.store.driver import connect
-from leadhub.store.lanes import Batch, Claimed
+from leadhub.store.lanes import Batch, Claimed, Room
 from leadhub.store.outage import driver_error, is_contention, is_outage
 from leadhub.store.vault import Vault, VaultError
 
@@ -62,6 +63,7 @@ class Deliverer:
         sender: WebhookSender,
         wakeup: Wakeup,
         slots: int,
+        host_cap: int,
         new_id: Callable[[], UUID],
         clock: Callable[[], datetime],
         jitter: Callable[[], float],
@@ -73,7 +75,8 @@ class Deliverer:
             vault: opens the endpoints' secrets.
             sender: open; its deadline gives the length of a lease.
             wakeup: on `queue.DELIVERIES`; its owner runs `listen`.
-            slots: most webhooks in flight.
+            slots: most webhooks that set out just now; several times as many may wait for slow receivers.
+            host_cap: most webhooks in flight to one host, over all workers.
             new_id: makes UUIDv7s of now.
             clock: aware.
             jitter: draws evenly from 0 to 1.
@@ -86,16 +89,13 @@ class Deliverer:
         self._authorizer = Authorizer(sender)
         self._sender = sender
         self._wakeup = wakeup
-        self._slots = slots
+        self._slots = Slots(slots, host_cap=host_cap)
         self._lease_length = timedelta(seconds=sender.total_seconds) + _LEASE_MARGIN
         self._new_id = new_id
         self._clock = clock
         self._jitter = jitter
         self._work = asyncio.Event()
         self._is_more = False
-        self._busy: Counter[EndpointId] = Counter()
-        self._again = 0
-        """Of these in flight, how many are retries and replays."""
         self._in_flight: set[asyncio.Task[None]] = set()
         self._recorder = Recorder(engine, clock=clock, new_id=new_id, on_recorded=self._claim_what_was_left)
 
@@ -116,9 +116,12 @@ class Deliverer:
             for task in background:
                 task.cancel()
 
-    def _claim_what_was_left(self) -> None:
-        """Claim again when slots and lanes have room again, if the last claim left something behind."""
-        if self._is_more:
+    def _claim_what_was_left(self, *, is_next_due: bool) -> None:
+        """Claim again when slots and lanes have room again, if the last claim left something behind.
+
+        Or if something is due now that had to wait for what was just recorded.
+        """
+        if self._is_more or is_next_due:
             self._work.set()
 
     async def _hear(self) -> None:
@@ -132,12 +135,12 @@ class Deliverer:
 
     async def _claim(self, stop: asyncio.Event) -> Sequence[Claimed]:
         """Lease as much as there are slots free; while PostgreSQL is away, nothing."""
-        free = self._slots - self._busy.total()
+        room = self._slots.room(at=monotonic())
         self._is_more = True  # until the answer is there, whatever is recorded may have made room
-        if stop.is_set() or free <= 0:
+        if stop.is_set() or not room.slots:
             return []
         try:
-            batch = await self._lease(free)
+            batch = await self._lease(room)
         except Exception as error:
             if not _passes(error):
                 raise
@@ -147,28 +150,26 @@ class Deliverer:
         self._is_more = batch.is_more
         return batch.claimed
 
-    async def _lease(self, free: int) -> Batch:
+    async def _lease(self, room: Room) -> Batch:
         """Look, which costs one round trip, and lease only if there is something."""
         now = self._clock()
         async with connect(self._engine) as connection:
-            found = await lanes.look(connection, now=now, slots=free, busy=self._busy)
+            found = await lanes.look(connection, room, now=now)
             if not found.lanes:
                 return Batch(is_more=found.is_more)
             async with connection.transaction():
                 return await lanes.claim(
                     connection,
                     found,
+                    room,
                     now=now,
-                    attempt_ids=[AttemptId(self._new_id()) for _ in range(free)],
-                    busy=self._busy,
-                    again=max(0, self._slots // 2 - self._again),
+                    attempt_ids=[AttemptId(self._new_id()) for _ in range(room.slots)],
                     lease_until=now + self._lease_length,
                 )
 
     def _start(self, group: asyncio.TaskGroup, claimed: Claimed) -> None:
+        self._slots.take(claimed.lease, at=monotonic())
         task = group.create_task(self._attempt(claimed))
-        self._busy[claimed.lease.endpoint_id] += 1
-        self._again += claimed.lease.is_again
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
@@ -176,10 +177,10 @@ class Deliverer:
         """Send, decide, have it recorded."""
         lease = claimed.lease
         result = await self._send(claimed)
-        self._busy -= Counter([lease.endpoint_id])  # which forgets it at zero
-        self._again -= lease.is_again
+        self._slots.give(lease)
         now = self._clock()
-        decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter())
+        schedule = lease.schedule or SCHEDULE
+        decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter(), schedule=schedule)
         self._recorder.put(finish(lease, result, decision, claimed=claimed, now=now))
         _tell(claimed, result, decision, now=now)
 

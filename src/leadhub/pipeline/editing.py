@@ -28,7 +28,7 @@ from leadhub.domain.survivorship import edited_with, shown
 from leadhub.pipeline import merging
 from leadhub.pipeline.process import Processing
 from leadhub.pipeline.recognise import arrived
-from leadhub.store import candidates, edits, leads, merges, reviews
+from leadhub.store import candidates, edits, erasing, leads, merges, reviews
 from leadhub.store.candidates import Sought
 from leadhub.store.driver import Connection
 from leadhub.store.edits import StoredEdit
@@ -170,7 +170,7 @@ async def _take_back(connection: Connection, lead: Lead, names: Collection[str],
     after = await merging.history(connection, lead.lead_id)
     lead.refold(after)
     lost = _keys(before) - _keys(after)
-    await leads.drop_keys(connection, lead.lead_id, lost)
+    await erasing.keys(connection, lead.lead_id, sorted(lost))
     for key in lost:
         lead.keys.pop(key, None)
     return True

@@ -17,7 +17,9 @@ from leadhub.domain.subscription import (
     ClientCredentials,
     Condition,
     Extras,
+    Ordering,
     Payload,
+    Poison,
     SignatureKind,
     check_headers,
     write_filter,
@@ -61,6 +63,11 @@ class Options:
     cap: int | None = None
     per_minute: int | None = None
     """0: no limit."""
+    is_subscribed: bool | None = None
+    ordering: Ordering | None = None
+    poison: Poison | None = None
+    schedule: Sequence[int] | None = None
+    """Waits between attempts in seconds; empty: those of the standard."""
 
 
 _AS_IT_IS = Options()
@@ -329,6 +336,13 @@ def _with_options(endpoint: Endpoint, options: Options, vault: Vault) -> Endpoin
         endpoint = replace(endpoint, payload=options.payload)
     if options.filter is not None:
         endpoint = replace(endpoint, filter=write_filter(options.filter) if options.filter else None)
+    if options.is_subscribed is not None:
+        endpoint = replace(endpoint, is_subscribed=options.is_subscribed)
+    endpoint = replace(
+        endpoint, ordering=options.ordering or endpoint.ordering, poison=options.poison or endpoint.poison
+    )
+    if options.schedule is not None:
+        endpoint = replace(endpoint, schedule=tuple(options.schedule) or None)
     if options.headers is None and options.authorization is None and not options.drops_authorization:
         return endpoint
     context = f"endpoint:{endpoint.id}"

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
-from leadhub.store import idempotency, purging, quarantine
+from leadhub.store import idempotency, purging, quarantine, spam
 from leadhub.store.engine import Sessions
 from leadhub.store.partitions import ensure_partitions
 
 _QUARANTINE = timedelta(days=30)
+_SPAM = timedelta(days=14)
 
 _log = telemetry.get_logger("housekeeping")
 
@@ -40,3 +41,15 @@ async def purge_quarantine(sessions: Sessions, *, now: datetime) -> None:
     async with sessions.begin() as session:
         purged = await quarantine.purge(session, before=now - _QUARANTINE)
     _log.info("quarantine.purged", purged=purged)
+
+
+async def purge_spam(sessions: Sessions, *, now: datetime) -> None:
+    """Forget what was kept apart and nobody released for two weeks."""
+    purged = 0
+    while True:
+        async with sessions.begin() as session:
+            count = await spam.purge(session, before=now - _SPAM)
+        purged += count
+        if count == 0:
+            break
+    _log.info("spam.purged", purged=purged)

@@ -11,13 +11,15 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+from uuid import UUID
 
 from leadhub import telemetry
 from leadhub.channels.protocol import Connection
 from leadhub.domain.errors import Unavailable
+from leadhub.domain.ids import SourceId
 from leadhub.store import keys
-from leadhub.store.connections import StoredConnection, find_connection
+from leadhub.store.connections import StoredConnection, find_connection, make_connection
 from leadhub.store.engine import Sessions
 from leadhub.store.keys import Key
 from leadhub.store.outage import is_outage
@@ -27,6 +29,10 @@ _FRESH_SECONDS = 2.0
 _STALE_SECONDS = 60.0
 _WAIT_SECONDS = 1.0
 _MOST_ENTRIES = 4_096
+
+ACTIVITIES: Final = "activities"
+"""Channel and key of the source of activities that come through none; it is made when the first one comes."""
+_ACTIVITIES_ID: Final = UUID("019bc000-0000-7000-8000-000000000ac7")
 
 _log = telemetry.get_logger("lookups")
 
@@ -110,18 +116,22 @@ class Connections:
         self._now = now
         self._lookup = Lookup(self._load)
 
-    async def find(self, channel: str, key: str) -> Connection | None:
-        """Return an enabled connection, or None.
+    async def find(self, channel: str | None, key: str) -> Connection | None:
+        """Return an enabled connection, of any channel if none is given, or None.
 
         Raises:
             Unavailable: it cannot be known now, or none of its secrets can be opened.
         """
         return await self._lookup.find((channel, key))
 
-    async def _load(self, address: tuple[str, str]) -> Connection | None:
+    async def _load(self, address: tuple[str | None, str]) -> Connection | None:
         channel, key = address
-        async with self._sessions() as session:
-            stored = await find_connection(session, channel=channel, key=key, now=self._now())
+        now = self._now()
+        async with self._sessions.begin() as session:
+            stored = await find_connection(session, channel=channel, key=key, now=now)
+            if stored is None and address == (None, ACTIVITIES):
+                await make_connection(session, SourceId(_ACTIVITIES_ID), channel=ACTIVITIES, key=key, now=now)
+                stored = await find_connection(session, channel=channel, key=key, now=now)
         return self._opened(stored) if stored else None
 
     def _opened(self, stored: StoredConnection) -> Connection:
@@ -133,7 +143,15 @@ class Connections:
                 _log.error("lookup.sealed", source_id=str(stored.source_id), error_class="VaultError")
         if stored.sealed and not secrets:
             raise Unavailable("This connection's secrets cannot be opened here.")
-        return Connection(stored.source_id, stored.channel, stored.name, stored.key, stored.options, tuple(secrets))
+        return Connection(
+            stored.source_id,
+            stored.channel,
+            stored.name,
+            stored.key,
+            stored.options,
+            tuple(secrets),
+            self._vault.derive(f"source {stored.source_id}"),
+        )
 
 
 class ApiKeys:

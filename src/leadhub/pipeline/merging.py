@@ -137,7 +137,7 @@ async def _merge(connection: Connection, work: Processing, playbook: CompiledPla
     reported = reporting.report(
         judgement, told, public_url=work.public_url, new_id=work.new_id, now=now, winner_had=mine
     )
-    await _write(connection, rows, [(winner, judgement), (loser, None)], now=now)
+    await write(connection, rows, [(winner, judgement), (loser, None)], now=now)
     await events.append(connection, reported)
     return merge_id
 
@@ -167,9 +167,10 @@ async def locked(connection: Connection, ids: Sequence[LeadId], *, more: Collect
     return loaded
 
 
-async def _write(
+async def write(
     connection: Connection, rows: Changes, judged: Sequence[tuple[Lead, Judgement | None]], *, now: datetime
 ) -> None:
+    """Write leads as they are now, with what follows from it."""
     rows.leads = [lead_row(lead, judgement, now) for lead, judgement in judged]
     rows.facts = [row for lead, _ in judged for row in fact_rows(lead)]
     rows.blocks = [row for lead, _ in judged for row in block_rows(lead)]
@@ -313,7 +314,7 @@ async def judge_anew(
             unmerged=unmerged if judgement.lead is changed[0] else None,
         )
     ]
-    await _write(connection, rows, [(judgement.lead, judgement) for judgement in judgements], now=now)
+    await write(connection, rows, [(judgement.lead, judgement) for judgement in judgements], now=now)
     await events.append(connection, reported)
 
 

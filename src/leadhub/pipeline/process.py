@@ -43,7 +43,7 @@ class Processing:
     new_id: NewId
     clock: Callable[[], datetime]
     public_url: str = ""
-    batch_rows: int = 200
+    batch_rows: int = 32
     lease: timedelta = timedelta(seconds=30)
     most_attempts: int = 5
 
@@ -59,6 +59,8 @@ class Outcome:
     routed: int = 0
     nurtured: int = 0
     deliveries: int = 0
+    waiting: int = 0
+    """Behaviour of somebody whom nobody knows yet."""
     retried: int = 0
     failed: int = 0
 
@@ -148,6 +150,7 @@ async def _transaction(
     reported = [
         event
         for judgement in judgements
+        if judgement.is_news or judgement.lead.changed or not judgement.lead.only_behaved
         for event in reporting.report(
             judgement,
             [(won, members) for won, members in moved if won.winner == judgement.lead.lead_id],
@@ -159,7 +162,9 @@ async def _transaction(
     add_leads(rows, batch, judgements, now=now)
     await changes.write(connection, rows)
     deliveries = await events.append(connection, reported)
-    return _outcome(judgements, moved, new=len(new), processed=len(waiting), deliveries=deliveries)
+    outcome = _outcome(judgements, moved, new=len(new), processed=len(waiting), deliveries=deliveries)
+    outcome.waiting = len(batch.waiting)
+    return outcome
 
 
 def _outcome(

@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from leadhub.domain import routing, scoring
+from leadhub.domain import routing, scoring, steps
 from leadhub.domain.lead import Lead
 from leadhub.domain.model import Evaluation, Route
+from leadhub.domain.playbook_followup import TrackStep
 from leadhub.domain.playbook_people import Team
 from leadhub.pipeline.recognise import NewId
-from leadhub.store import followup
+from leadhub.store import followup, nurture
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
+from leadhub.store.nurture import Place
 
 
 @dataclass(slots=True)
@@ -31,7 +34,20 @@ class Judgement:
     track_before: str | None
     temperature_before: str | None
     points_before: Mapping[str, int]
+    total_before: int | None
     sla_due_at: datetime | None = None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether anything changed that a subscriber can see, besides what the lead itself said."""
+        return (
+            self.evaluation.total != self.total_before
+            or self.lead.temperature != self.temperature_before
+            or self.lead.stage != self.stage_before
+            or self.goes_to_sales
+            or self.changes_track
+            or self.left_sales
+        )
 
     @property
     def goes_to_sales(self) -> bool:
@@ -67,6 +83,7 @@ def judge(lead: Lead, playbook: scoring.CompiledPlaybook, *, now: datetime) -> J
         route_before=lead.route,
         track_before=lead.track,
         temperature_before=lead.temperature,
+        total_before=(lead.evaluation or {}).get("total"),
         points_before={line["rule"]: line["points"] for line in (lead.evaluation or {}).get("lines", ())},
     )
     lead.version += 1
@@ -101,22 +118,72 @@ async def follow(
 ) -> Changes:
     """Release, choose owners and end enrolments as the judgements say; return the rows that are still to write."""
     await followup.release(connection, {j.lead.lead_id: _why(j) for j in judgements if j.left_sales}, now=now)
-    await followup.leave_tracks(connection, {j.lead.lead_id: _why(j) for j in judgements if j.left_track}, now=now)
+    left = {j.lead.lead_id: _why_left(j, playbook, now) for j in judgements if j.left_track}
+    await followup.leave_tracks(connection, left, now=now)
     changes = await _hand_over(connection, [j for j in judgements if j.goes_to_sales], playbook, new_id=new_id, now=now)
-    changes.enrolments = [
-        {
-            "id": new_id(),
-            "lead_id": j.lead.lead_id,
-            "track": j.lead.track,
-            "because": j.evaluation.nurture.because,
-            "enrolled_at": now,
-        }
-        for j in judgements
-        if j.changes_track and j.lead.track
-    ]
+    enrolled = [j for j in judgements if j.changes_track and j.lead.track]
+    changes.enrolments, changes.items = await enrol(connection, enrolled, playbook, new_id=new_id, now=now)
     changes.score_lines = [line for j in judgements for line in _ledger(j, now)]
     changes.stage_changes = [_stage_change(j, now) for j in judgements if j.lead.stage != j.stage_before]
     return changes
+
+
+def _why_left(judgement: Judgement, playbook: scoring.CompiledPlaybook, now: datetime) -> str:
+    """Return why an enrolment ends: an exit, a goal, or what became of the lead instead."""
+    track = judgement.track_before
+    reason = playbook.why_left(track, judgement.lead.view(), now=now) if track else None
+    return reason or _why(judgement)
+
+
+async def enrol(
+    connection: Connection,
+    judgements: Sequence[Judgement],
+    playbook: scoring.CompiledPlaybook,
+    *,
+    new_id: NewId,
+    now: datetime,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows of new enrolments and of their first steps, for those that have one still to come."""
+    came = [(j.lead.lead_id, j.lead.track or "") for j in judgements]
+    history = await nurture.histories(connection, came, now=now)
+    enrolments, items = [], []
+    for judgement, (lead_id, track) in zip(judgements, came, strict=True):
+        place = Place(new_id(), lead_id, track)
+        enrolments.append(
+            {
+                "id": place.enrolment_id,
+                "lead_id": lead_id,
+                "track": track,
+                "because": judgement.evaluation.nurture.because,
+                "enrolled_at": now,
+                "planned_by": playbook.reference,
+            }
+        )
+        described = steps.track_of(playbook.playbook, track)
+        past = history.get((lead_id, track), nurture.NEVER)
+        step = described and steps.resumed(described, done=past.done, left_at=past.left_at, now=now)
+        if step:
+            attempt = past.doubtful_attempt if step.id == past.doubtful else 0
+            due_at = steps.due_at(playbook.playbook, step, since=now)
+            items.append(item_row(step, place, item_id=new_id(), due_at=due_at, attempt=attempt))
+    return enrolments, items
+
+
+def item_row(step: TrackStep, on: Place, *, item_id: UUID, due_at: datetime, attempt: int = 0) -> dict[str, Any]:
+    """Return a step that is to come as its row."""
+    return {
+        "id": item_id,
+        "enrolment_id": on.enrolment_id,
+        "lead_id": on.lead_id,
+        "track": on.track,
+        "step": step.id,
+        "channel": step.channel,
+        "content": step.content,
+        "window_name": step.window,
+        "state": "waiting",
+        "due_at": due_at,
+        "attempt": attempt,
+    }
 
 
 def _why(judgement: Judgement) -> str:

@@ -7,10 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
 from leadhub.domain.attempt import AttemptResult, Failure, classify
-from leadhub.domain.delivery import decide
+from leadhub.domain.delivery import SCHEDULE, Decision, decide
 from leadhub.pipeline.recording import finish
 from leadhub.store import deliveries, lanes
 from leadhub.store.driver import connect, transaction
+from leadhub.store.lanes import Lease
 
 _log = telemetry.get_logger("deliver")
 
@@ -25,10 +26,7 @@ async def reap(engine: AsyncEngine, *, now: datetime, jitter: Callable[[], float
     """
     async with transaction(engine) as connection:
         expired = await deliveries.lock_expired(connection, now=now, limit=_AT_ONCE)
-        returned = [
-            finish(lease, _UNKNOWN, decide(_UNKNOWN, attempt_number=lease.number, now=now, jitter=jitter()), now=now)
-            for lease in expired
-        ]
+        returned = [finish(lease, _UNKNOWN, _decide(lease, now=now, jitter=jitter()), now=now) for lease in expired]
         if returned:
             await deliveries.complete(connection, returned)
     async with connect(engine) as connection:
@@ -39,3 +37,7 @@ async def reap(engine: AsyncEngine, *, now: datetime, jitter: Callable[[], float
         telemetry.ATTEMPTS.labels(classify(_UNKNOWN)).inc(len(expired))
         _log.warning("deliveries.returned", count=len(expired))
     return len(expired)
+
+
+def _decide(lease: Lease, *, now: datetime, jitter: float) -> Decision:
+    return decide(_UNKNOWN, attempt_number=lease.number, now=now, jitter=jitter, schedule=lease.schedule or SCHEDULE)

@@ -7,17 +7,20 @@ The locks on keys make two batches that carry the same person wait for each othe
 see what the first wrote. Candidates that only look alike are read without a lock, since there may be many and most are
 somebody else; only a lead that is written is locked. The unique index on active keys stays as a backstop: should it
 ever speak up, the whole batch is repeated.
+
+Behaviour (page views, opened mails) is placed after people, by the handle that it carries alone. If that leads to
+nobody yet, it waits: under the same locks, so that whoever brings the handle finds it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from leadhub.domain.deduplication import Decision, Key, Known, Scale
-from leadhub.domain.ids import LeadId, SubmissionId
-from leadhub.domain.lead import Arrived, Lead
+from leadhub.domain.ids import LeadId, SourceId, SubmissionId
+from leadhub.domain.lead import LEAD_HANDLE, Arrived, Lead
 from leadhub.domain.matching import profile
 from leadhub.domain.matching.sighting import sighting_of
 from leadhub.domain.matching.weights import bits_to_pick_one
@@ -33,6 +36,8 @@ from leadhub.store.pending import Waiting
 NewId = Callable[[], Any]
 
 _LOOKS = 10
+_UNGUESSABLE = 16
+"""Characters of an id that two sources do not make by chance."""
 
 
 class Contention(Exception):
@@ -65,6 +70,8 @@ class Recognised:
     """Keys that two people turned out to use."""
     questions: dict[SubmissionId, Placement] = field(default_factory=dict)
     """Submissions that a person is to look at."""
+    waiting: list[Arrived] = field(default_factory=list)
+    """Behaviour of somebody whom nobody knows yet."""
     became: Mapping[LeadId, LeadId] = field(default_factory=dict)
     """Leads that this batch made part of another → of which."""
 
@@ -73,18 +80,19 @@ class Recognised:
         return [
             {
                 "submission_id": submission_id,
-                "lead_id": self._living(placement.lead_id),
-                "candidate_id": self._living(question.lead_id),
+                "lead_id": self.living(placement.lead_id),
+                "candidate_id": self.living(question.lead_id),
                 "bits": question.evidence.bits,
                 "match": question.document(),
                 "asked_at": now,
             }
             for submission_id, placement in self.questions.items()
             if (question := placement.decision.question)
-            and self._living(placement.lead_id) != self._living(question.lead_id)
+            and self.living(placement.lead_id) != self.living(question.lead_id)
         ]
 
-    def _living(self, lead_id: LeadId) -> LeadId:
+    def living(self, lead_id: LeadId) -> LeadId:
+        """Return the lead that a lead is by now."""
         return self.became.get(lead_id, lead_id)
 
     def touched(self) -> list[Lead]:
@@ -99,15 +107,18 @@ async def recognise(connection: Connection, waiting: Sequence[Waiting], *, new_i
         Contention: leads keep changing between the look and the lock; the batch is repeated later.
     """
     arrivals = [arrived(submission) for submission in waiting]
-    # What many people use from the start (info@) is not waited for, either: see `lock_keys`.
-    own = {key for arrival in arrivals for key, is_shared in arrival.keys.items() if not is_shared}
-    await store.lock_keys(connection, sorted(own))
+    people = [arrival for arrival in arrivals if not arrival.content.waits]
+    behaviour = [arrival for arrival in arrivals if arrival.content.waits]
+    await store.lock_keys(connection, sorted({handle for arrival in arrivals for handle in arrival.handles}))
     for _ in range(_LOOKS):
-        seen = await candidates.find(connection, [Sought(arrival.keys, arrival.blocks) for arrival in arrivals])
-        register, placements = await _placed(connection, seen, arrivals, new_id=new_id)
-        leads = await _locked(connection, seen, placements)
+        seen = await candidates.find(connection, [Sought(arrival.keys, arrival.blocks) for arrival in people])
+        register, placements = await _placed(connection, seen, people, new_id=new_id)
+        whose = await _whose(connection, behaviour, people, placements)
+        leads = await _locked(connection, seen, placements, also=whose.values())
         if leads is not None:
-            return _gathered(leads, register, arrivals, placements)
+            batch = _gathered(leads, register, people, placements)
+            _join(batch, behaviour, whose)
+            return batch
     raise Contention
 
 
@@ -120,6 +131,7 @@ def arrived(submission: Waiting) -> Arrived:
         if default := submission.options.get(option):
             values.setdefault(name, default)
     external = Key(f"external:{submission.source_id}", content.external_id) if content.external_id else None
+    visitor = visitor_key(content.visitor_id, submission.source_id) if content.visitor_id else None
     return Arrived(
         submission.submission_id,
         submission.received_at,
@@ -129,7 +141,17 @@ def arrived(submission: Waiting) -> Arrived:
         values,
         normalised.refused,
         sighting_of(normalised, external=external),
+        visitor,
     )
+
+
+def visitor_key(visitor_id: str, source_id: SourceId) -> Key:
+    """Return the key of a browser or device.
+
+    A site's form and its tracking are two sources, and the id tells both of one visitor; a short one may be a counter
+    of its source, and is a visitor of that source only.
+    """
+    return Key("visitor" if len(visitor_id) >= _UNGUESSABLE else f"visitor:{source_id}", visitor_id)
 
 
 async def _placed(
@@ -153,19 +175,42 @@ def _place_all(
     return register, [register.place(arrival.sighting, arrival.blocks, new_id=new_id) for arrival in arrivals]
 
 
+async def _whose(
+    connection: Connection, behaviour: Sequence[Arrived], people: Sequence[Arrived], placements: Sequence[Placement]
+) -> dict[Key, LeadId]:
+    """Return to whom handles of behaviour lead: to leads that are stored, or to people of this very batch."""
+    wanted = {handle for arrival in behaviour for handle in arrival.handles}
+    if not wanted:
+        return {}
+    whose = await store.led_to(connection, sorted(wanted))
+    for arrival, placement in zip(people, placements, strict=True):
+        whose |= dict.fromkeys(wanted.intersection(arrival.handles), placement.lead_id)
+    return whose
+
+
 async def _locked(
-    connection: Connection, seen: candidates.Found, placements: Sequence[Placement]
+    connection: Connection, seen: candidates.Found, placements: Sequence[Placement], *, also: Iterable[LeadId]
 ) -> dict[LeadId, Lead] | None:
     """Lock and load every stored lead that the placements touch; None if one is no longer what was looked at.
 
     Leads on which a key merely becomes shared are not locked: that is the key's own row, and the key is held.
+
+    Args:
+        connection: in the batch's transaction.
+        seen: what the placements were decided on.
+        placements: of the batch's people.
+        also: to whom behaviour leads; of these only the id matters.
     """
     touched = {lead_id for placement in placements for lead_id in (placement.lead_id, *placement.absorbed)}
-    stored = sorted(touched & seen.leads.keys())
+    made = {placement.lead_id for placement in placements if placement.is_new}
+    stored = sorted((touched & seen.leads.keys()) | ({*also} - made))
     if not stored:
         return {}
     rows = await store.load_for_update(connection, stored)
-    if any(row["merged_into"] is not None or row["version"] != seen.leads[row["id"]].version for row in rows):
+    looked_at = {lead_id: one.version for lead_id, one in seen.leads.items()}
+    if any(
+        row["merged_into"] is not None or row["version"] != looked_at.get(row["id"], row["version"]) for row in rows
+    ):
         return None
     held = await merges.keys_of(connection, stored)
     leads = {row["id"]: from_row(row, held.get(row["id"], {})) for row in rows}
@@ -193,6 +238,28 @@ def _gathered(
     _share(batch, register)
     batch.became = {lead_id: register.living(lead_id) for lead_id in register.merged}
     return batch
+
+
+def _join(batch: Recognised, behaviour: Sequence[Arrived], whose: Mapping[Key, LeadId]) -> None:
+    """Add behaviour to the leads that its handles lead to, strongest first; keep aside what leads nowhere."""
+    for arrival in behaviour:
+        handle = next((one for one in arrival.handles if one in whose), None)
+        if handle is None:
+            batch.waiting.append(arrival)
+            continue
+        lead_id = batch.living(whose[handle])
+        rule = _HANDLES[handle.kind.partition(":")[0]]
+        batch.decisions[arrival.submission_id] = Decision(lead_id, rule, f"the {rule} that came with it is this lead's")
+        batch.leads[lead_id].absorb(arrival)
+
+
+_HANDLES = {
+    LEAD_HANDLE: "lead id",
+    "external": "external id",
+    "email": "e-mail",
+    "phone": "phone",
+    "visitor": "visitor id",
+}
 
 
 def _share(batch: Recognised, register: Register) -> None:

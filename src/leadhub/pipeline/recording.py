@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -44,6 +44,7 @@ def finish(
         status=result.status,
         remote_ip=result.remote_ip,
         duration_ms=result.duration_ms,
+        timings=result.timings,
         response_headers=result.headers,
         response_body=result.body,
         sign=_sign(claimed, result, decision) if claimed else None,
@@ -74,7 +75,13 @@ def _sign(claimed: Claimed, result: AttemptResult, decision: Decision) -> Sign |
     if claimed.lane_is_well and isinstance(decision, Delivered):
         return None
     floor = decision.lane_blocked_until if isinstance(decision, Retry | Dead) else None
-    return Sign(outcome=classify(result), duration_ms=result.duration_ms, openings=claimed.lane_openings, floor=floor)
+    return Sign(
+        outcome=classify(result),
+        duration_ms=result.duration_ms,
+        openings=claimed.lane_openings,
+        floor=floor,
+        because=explain(result),
+    )
 
 
 async def record(connection: Connection, batch: Sequence[Finished], *, now: datetime, new_id: NewId) -> set[DeliveryId]:
@@ -112,6 +119,13 @@ async def _learn(connection: Connection, finished: Sequence[Finished], *, now: d
             _log.warning("endpoint.circuit_opened", endpoint_id=str(endpoint_id), count=health.openings)
 
 
+class OnRecorded(Protocol):
+    """What wants to know of each commit."""
+
+    def __call__(self, *, is_next_due: bool) -> None:
+        """Hear of it; and whether a lead's later event had waited for something in it."""
+
+
 class Recorder:
     """Writes finished attempts in batches, in the background."""
 
@@ -121,7 +135,7 @@ class Recorder:
         *,
         clock: Callable[[], datetime],
         new_id: NewId,
-        on_recorded: Callable[[], None],
+        on_recorded: OnRecorded,
     ) -> None:
         """Build it; `on_recorded` is called after each commit, when lanes have room again."""
         self._engine = engine
@@ -149,7 +163,7 @@ class Recorder:
                 await self._write(batch)
                 for _ in batch:
                     self._waiting.popleft()
-                self._on_recorded()
+                self._on_recorded(is_next_due=any(one.lease.is_ordered for one in batch))
             self._empty.set()
 
     async def drain(self, *, at_most_seconds: float) -> None:

@@ -12,7 +12,6 @@ from leadhub import telemetry
 from leadhub.domain.scoring import CompiledPlaybook
 from leadhub.pipeline import qualify, reporting
 from leadhub.pipeline.process import Processing
-from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import from_row, load_facts
 from leadhub.pipeline.saving import lead_row
 from leadhub.store import changes, driver, events, leads, playbooks
@@ -65,10 +64,9 @@ async def _judge_again(
     now = work.clock()
     loaded = {row["id"]: from_row(row, {}) for row in rows}
     await load_facts(connection, loaded)
-    totals = {lead_id: (lead.evaluation or {}).get("total") for lead_id, lead in loaded.items()}
     judgements = [qualify.judge(lead, playbook, now=now) for lead in loaded.values()]
     rows_changed = await qualify.follow(connection, judgements, playbook, new_id=work.new_id, now=now)
-    news = [judgement for judgement in judgements if _is_news(judgement, totals[judgement.lead.lead_id])]
+    news = [judgement for judgement in judgements if judgement.is_news]
     told = [
         event
         for judgement in news
@@ -78,16 +76,3 @@ async def _judge_again(
     await changes.write(connection, rows_changed)
     await events.append(connection, told)
     return len(news)
-
-
-def _is_news(judgement: Judgement, total_before: object) -> bool:
-    """Whether anything changed that a subscriber can see; a window that closed without effect is no news."""
-    lead = judgement.lead
-    return (
-        judgement.evaluation.total != total_before
-        or lead.temperature != judgement.temperature_before
-        or lead.stage != judgement.stage_before
-        or judgement.goes_to_sales
-        or judgement.changes_track
-        or judgement.left_sales
-    )

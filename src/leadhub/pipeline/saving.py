@@ -71,7 +71,12 @@ def add_leads(changes: Changes, batch: Recognised, judgements: Sequence[Judgemen
     changes.facts = [row for lead in touched for row in fact_rows(lead)]
     changes.activities = [row for one in arrived for row in _activity_rows(one)]
     changes.consents = [row for one in arrived for row in _consent_rows(one)]
-    changes.done = [one.submission_id for one in arrived]
+    changes.waiting = [
+        {"kind": handle.kind, "value": handle.value, "submission_id": one.submission_id}
+        for one in batch.waiting
+        for handle in one.handles
+    ]
+    changes.done = [one.submission_id for one in (*arrived, *batch.waiting)]
 
 
 def _membership(batch: Recognised, lead: Lead, arrived: Arrived, now: datetime) -> dict[str, Any]:

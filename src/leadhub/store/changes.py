@@ -1,6 +1,6 @@
 """All that a batch of leads adds and changes, in one statement.
 
-Thirteen tables take part, most with a few rows. A statement each would cost ten round trips and more of the worker's
+A score of tables take part, most with a few rows. A statement each would cost ten round trips and more of the worker's
 time than the rows themselves; as one, a batch of one lead is quick and a batch of two hundred is no slower for each.
 Rows travel as one JSON document a table, which `json_to_recordset` unfolds.
 """
@@ -22,6 +22,7 @@ class Changes:
     memberships: Sequence[Row] = ()
     keys: Sequence[Row] = ()
     """kind, value, lead_id, status, seen_at: new to the lead, or seen again."""
+    """What waited for one of these keys is processed again."""
     activities: Sequence[Row] = ()
     blocks: Sequence[Row] = ()
     """key, lead_id: under which a lead is found as a candidate."""
@@ -38,6 +39,10 @@ class Changes:
     cursors: Sequence[Row] = ()
     """team, position: whose turn is next."""
     enrolments: Sequence[Row] = ()
+    items: Sequence[Row] = ()
+    """The next steps of enrolments."""
+    waiting: Sequence[Row] = ()
+    """kind, value, submission_id: behaviour of somebody whom nobody knows yet, under each of its handles."""
     done: Sequence[SubmissionId] = field(default=())
     """Submissions that leave the queue."""
 
@@ -94,7 +99,18 @@ _APPENDED = {
             "assigned_at timestamptz"
         ),
     ),
-    "enrolments": ("enrolment", "id uuid, lead_id uuid, track text, because text, enrolled_at timestamptz"),
+    "waiting": ("waiting_activity", "kind text, value text, submission_id uuid"),
+    "enrolments": (
+        "enrolment",
+        "id uuid, lead_id uuid, track text, because text, enrolled_at timestamptz, planned_by text",
+    ),
+    "items": (
+        "nurture_item",
+        (
+            "id uuid, enrolment_id uuid, lead_id uuid, track text, step text, channel text, content text, "
+            "window_name text, state text, due_at timestamptz, attempt integer"
+        ),
+    ),
 }
 
 
@@ -135,6 +151,15 @@ put_keys AS (
     SELECT kind, value, lead_id, status, seen_at, seen_at FROM {_rows("keys", _KEY)}
     ON CONFLICT (kind, value, lead_id)
     DO UPDATE SET last_seen_at = greatest(identity_key.last_seen_at, excluded.last_seen_at)),
+freed AS (
+    DELETE FROM waiting_activity WHERE submission_id IN (
+        SELECT w.submission_id FROM (SELECT DISTINCT kind, value FROM {_rows("keys", _KEY)}) AS k
+         CROSS JOIN LATERAL (
+            SELECT submission_id FROM waiting_activity AS o WHERE o.kind = k.kind AND o.value = k.value OFFSET 0) AS w)
+    RETURNING submission_id),
+put_back AS (
+    INSERT INTO pending_submission (submission_id, due_at, attempts)
+    SELECT DISTINCT submission_id, (SELECT max(seen_at) FROM {_rows("keys", _KEY)}), 0 FROM freed),
 put_blocks AS (
     INSERT INTO block_key (key, lead_id) SELECT key, lead_id FROM {_rows("blocks", "key bigint, lead_id uuid")}
     ON CONFLICT (key, lead_id) DO NOTHING),

@@ -12,11 +12,14 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from leadhub.domain.attempt import Timings
 from leadhub.domain.errors import Conflict, NotFound
-from leadhub.domain.ids import AttemptId, DeliveryId, EndpointId
+from leadhub.domain.ids import AttemptId, DeliveryId, EndpointId, uuid7_time
 from leadhub.domain.lane import Sign
 from leadhub.store.driver import Connection
-from leadhub.store.lanes import Lease
+from leadhub.store.lanes import Lease, waits
+
+_NO_TIMINGS = Timings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Finished:
     status: int | None = None
     remote_ip: str | None = None
     duration_ms: int | None = None
+    timings: Timings = _NO_TIMINGS
     response_headers: Mapping[str, str] | None = None
     response_body: bytes | None = None
     sign: Sign | None = None
@@ -99,10 +103,12 @@ RETURNING p.id, p.url, p.state, p.state_because
 
 _COMPLETE = """
 WITH finished AS (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[], $7::text[],
-                         $8::timestamptz[], $9::integer[], $10::text[], $11::integer[], $12::jsonb[], $13::bytea[])
-        AS f (id, attempt_id, state, due_at, uncounted, outcome, because, finished_at, status, remote_ip, duration_ms,
-              headers, body)
+    SELECT *
+      FROM unnest((SELECT $1::uuid[]), $2::uuid[], $3::text[], $4::timestamptz[], $5::integer[], $6::timestamptz[],
+                  $7::timestamptz[], $8::text[], $9::text[], $10::integer[], $11::text[], $12::integer[], $13::jsonb[],
+                  $14::bytea[], $15::integer[], $16::integer[], $17::integer[], $18::integer[])
+        AS f (id, attempt_id, state, due_at, uncounted, started_at, finished_at, outcome, because, status, remote_ip,
+              duration_ms, headers, body, dns_ms, connect_ms, tls_ms, first_byte_ms)
 ), locked AS MATERIALIZED (
     SELECT d.id FROM delivery AS d JOIN finished AS f USING (id)
      WHERE d.lease_token = f.attempt_id AND d.state = 'leased'
@@ -115,25 +121,38 @@ WITH finished AS (
            finished_at = CASE WHEN f.state <> 'pending' THEN f.finished_at END
       FROM finished AS f JOIN locked USING (id)
      WHERE d.id = f.id
- RETURNING d.id
-), closed AS (
-    UPDATE attempt AS a
-       SET finished_at = f.finished_at, outcome = f.outcome, because = f.because, status = f.status,
-           remote_ip = f.remote_ip, duration_ms = f.duration_ms, response_headers = f.headers, response_body = f.body
-      FROM finished AS f JOIN completed USING (id)
-     WHERE a.id = f.attempt_id AND a.id = ANY ($2::uuid[]) -- known beforehand: only its partitions are opened
+ RETURNING d.id, d.attempts, d.endpoint_id, d.lead_id, d.sequence, d.is_ordered, d.state, f.finished_at
+), next_in_order AS (
+    SELECT c.finished_at, (
+        SELECT d.id FROM delivery AS d
+         WHERE d.endpoint_id = c.endpoint_id AND d.lead_id = c.lead_id AND d.is_ordered AND d.sequence > c.sequence
+           AND d.state = 'pending'
+         ORDER BY d.sequence LIMIT 1) AS id
+      FROM completed AS c
+     WHERE c.is_ordered AND c.state <> 'pending'
+), woken AS (
+    UPDATE delivery AS d SET due_at = n.finished_at
+      FROM next_in_order AS n
+     WHERE d.id = n.id AND d.due_at > n.finished_at
 )
-SELECT id FROM completed
+INSERT INTO attempt (id, delivery_id, number, started_at, finished_at, outcome, because, status, remote_ip, duration_ms,
+                     response_headers, response_body, dns_ms, connect_ms, tls_ms, first_byte_ms)
+SELECT f.attempt_id, f.id, completed.attempts + f.uncounted, f.started_at, f.finished_at, f.outcome, f.because,
+       f.status, f.remote_ip, f.duration_ms, f.headers, f.body, f.dns_ms, f.connect_ms, f.tls_ms, f.first_byte_ms
+  FROM finished AS f JOIN completed USING (id)
+RETURNING delivery_id
 """
 
 _HOLD = "UPDATE delivery SET state = 'held' WHERE state = 'pending' AND endpoint_id = ANY ($1::uuid[])"
 
 _EXPIRED = """
-SELECT id, lease_token, endpoint_id, attempts FROM delivery
- WHERE state = 'leased' AND lease_until <= $1
- ORDER BY lease_until
+SELECT d.id, d.lease_token, d.endpoint_id, d.attempts, p.schedule
+  FROM delivery AS d
+  LEFT JOIN endpoint AS p ON p.id = d.endpoint_id
+ WHERE d.state = 'leased' AND d.lease_until <= $1
+ ORDER BY d.lease_until
  LIMIT $2
-   FOR UPDATE SKIP LOCKED
+   FOR UPDATE OF d SKIP LOCKED
 """
 
 _HOLD_STRAGGLERS = """
@@ -151,18 +170,37 @@ SELECT p.state FROM delivery AS d JOIN endpoint AS p ON p.id = d.endpoint_id WHE
 """)
 
 _RESEND = text("""
-UPDATE delivery SET state = :state, due_at = :now, attempts = 0, is_again = false, finished_at = NULL
+UPDATE delivery SET state = :state, due_at = :now, attempts = 0, is_again = false, finished_at = NULL, replay_id = NULL
  WHERE id = :id AND state <> 'leased'
 RETURNING id
 """)
 
+_CANCEL = text("""
+WITH cancelled AS (
+    UPDATE delivery SET state = 'cancelled', finished_at = :now WHERE id = :id AND state IN ('pending', 'held', 'dead')
+    RETURNING endpoint_id, lead_id, sequence, is_ordered
+), woken AS (
+    UPDATE delivery AS d SET due_at = :now
+      FROM (SELECT (SELECT o.id FROM delivery AS o
+                     WHERE o.endpoint_id = c.endpoint_id AND o.lead_id = c.lead_id AND o.is_ordered
+                       AND o.sequence > c.sequence AND o.state = 'pending'
+                     ORDER BY o.sequence LIMIT 1) AS id
+              FROM cancelled AS c WHERE c.is_ordered) AS n
+     WHERE d.id = n.id AND d.due_at > :now
+)
+SELECT count(*) FROM cancelled
+""")
+
+_STATE = text("SELECT state FROM delivery WHERE id = :id")
+
 
 async def complete(connection: Connection, finished: Sequence[Finished]) -> set[DeliveryId]:
-    """Record what became of leased deliveries, in one statement; return those that were still ours.
+    """Record what became of leased deliveries and how their attempts went, in one statement; return those still ours.
 
-    A lease that ran out meanwhile was given to somebody else: its row and its attempt stay as they are.
+    An attempt began when its id was made, with the lease.
+    A lease that ran out meanwhile was given to somebody else, who tells of it: its delivery stays as it is.
     """
-    return {DeliveryId(row["id"]) for row in await connection.fetch(_COMPLETE, *_columns(finished))}
+    return {DeliveryId(row["delivery_id"]) for row in await connection.fetch(_COMPLETE, *_columns(finished))}
 
 
 async def lock_active(connection: Connection, endpoint_id: EndpointId) -> ActiveEndpoint | None:
@@ -201,14 +239,19 @@ def _columns(finished: Sequence[Finished]) -> list[list[object]]:
         [one.state for one in finished],
         [one.due_at for one in finished],
         [0 if one.is_counted else 1 for one in finished],
+        [uuid7_time(one.lease.attempt_id) for one in finished],
+        [one.finished_at for one in finished],
         [one.outcome for one in finished],
         [one.because for one in finished],
-        [one.finished_at for one in finished],
         [one.status for one in finished],
         [one.remote_ip for one in finished],
         [one.duration_ms for one in finished],
         [json.dumps(dict(one.response_headers)) if one.response_headers else None for one in finished],
         [one.response_body for one in finished],
+        [one.timings.dns_ms for one in finished],
+        [one.timings.connect_ms for one in finished],
+        [one.timings.tls_ms for one in finished],
+        [one.timings.first_byte_ms for one in finished],
     ]
 
 
@@ -220,6 +263,7 @@ async def lock_expired(connection: Connection, *, now: datetime, limit: int) -> 
             attempt_id=AttemptId(row["lease_token"]),
             endpoint_id=EndpointId(row["endpoint_id"]),
             number=row["attempts"],
+            schedule=waits(row["schedule"]),
         )
         for row in await connection.fetch(_EXPIRED, now, limit)
     ]
@@ -249,3 +293,20 @@ async def resend(session: AsyncSession, delivery_id: DeliveryId, *, now: datetim
     sent = (await session.execute(_RESEND, {"id": delivery_id, "state": state, "now": now})).scalar()
     if sent is None:
         raise Conflict("The delivery is being sent right now.")
+
+
+async def cancel(session: AsyncSession, delivery_id: DeliveryId, *, now: datetime) -> None:
+    """Give a delivery up by hand: it is not sent any more, and the later events of its lead need not wait for it.
+
+    The caller nudges the deliverers afterwards.
+
+    Raises:
+        NotFound: there is no such delivery.
+        Conflict: it is being sent right now, or has come to an end that cannot be taken back.
+    """
+    if (await session.execute(_CANCEL, {"id": delivery_id, "now": now})).scalar_one():
+        return
+    state = (await session.execute(_STATE, {"id": delivery_id})).scalar()
+    if state is None:
+        raise NotFound("There is no such delivery.")
+    raise Conflict("It is being sent right now." if state == "leased" else f"The delivery is {state} already.")

@@ -3,6 +3,10 @@
 SQLAlchemy's session costs five times the driver's CPU for a statement (0.27 ms against 0.04 ms, measured on the same
 pool), and a lead on its way meets a score of them. So the path of a lead speaks to asyncpg; all else, where a person
 waits for one answer, goes through SQLAlchemy. Both take their connections from the one pool of the engine.
+
+The array that drives a statement is given to it as a subselect, `unnest((SELECT $1::uuid[]))`, which hides its length
+from the planner. Else a plan for the one or two rows at hand looks cheaper than the plan for any number of them, and
+PostgreSQL plans anew each time: a third of its work at 50 leads a second, more than half of an accept's.
 """
 
 from collections.abc import AsyncIterator

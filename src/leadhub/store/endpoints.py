@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.errors import NotFound, PreconditionFailed
 from leadhub.domain.ids import EndpointId
-from leadhub.domain.subscription import Payload
+from leadhub.domain.subscription import Ordering, Payload, Poison
 from leadhub.store import tables
 from leadhub.store.tables import Delivery, EndpointSecret, Lane
 
+_HAS_PLACE = and_(Delivery.lead_id.is_not(None), Delivery.sequence.is_not(None))
+"""Whether a delivery is of an event that is one of a lead's, in their order."""
 _NEWEST = (EndpointSecret.created_at.desc(), EndpointSecret.id.desc())
 
 
@@ -29,6 +32,8 @@ _WELL = {
     "failing_since": None,
     "failing_attempts": 0,
     "warnings": 0,
+    "redirects": 0,
+    "because": None,
 }
 """The health of a lane that nothing is held against."""
 
@@ -59,6 +64,12 @@ class Endpoint:
     """Its kind only."""
     verified_at: datetime | None = None
     """When its receiver last sent a challenge back."""
+    is_subscribed: bool = True
+    """Else it gets only what is replayed to it."""
+    ordering: Ordering = "none"
+    poison: Poison = "skip"
+    schedule: tuple[int, ...] | None = None
+    """Waits between attempts in seconds; None: those of the standard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +103,10 @@ async def insert_endpoint(
         header_names=list(endpoint.header_names),
         authorization=endpoint.authorization,
         verified_at=endpoint.verified_at,
+        is_subscribed=endpoint.is_subscribed,
+        ordering=endpoint.ordering,
+        poison=endpoint.poison,
+        schedule=None if endpoint.schedule is None else list(endpoint.schedule),
     )
     session.add(row)
     await session.flush()
@@ -103,6 +118,7 @@ async def insert_endpoint(
             cap=lane_cap,
             width=lane_cap,
             per_minute=per_minute,
+            host=host_of(endpoint.url),
         )
     )
     await session.flush()
@@ -189,6 +205,11 @@ async def lock_endpoint(
 async def save_endpoint(session: AsyncSession, endpoint: Endpoint) -> None:
     """Write a locked endpoint."""
     row = await session.get_one(tables.Endpoint, endpoint.id)
+    if row.url != endpoint.url:
+        host = host_of(endpoint.url)
+        await session.execute(update(Lane).where(Lane.endpoint_id == endpoint.id).values(host=host))
+    if row.ordering != endpoint.ordering:
+        await _order(session, endpoint.id, is_ordered=endpoint.ordering == "lead")
     row.url = endpoint.url
     row.description = endpoint.description
     row.event_types = list(endpoint.event_types)
@@ -203,7 +224,16 @@ async def save_endpoint(session: AsyncSession, endpoint: Endpoint) -> None:
     row.header_names = list(endpoint.header_names)
     row.authorization = endpoint.authorization
     row.verified_at = endpoint.verified_at
+    row.is_subscribed = endpoint.is_subscribed
+    row.ordering = endpoint.ordering
+    row.poison = endpoint.poison
+    row.schedule = None if endpoint.schedule is None else list(endpoint.schedule)
     await session.flush()
+
+
+async def _order(session: AsyncSession, endpoint_id: EndpointId, *, is_ordered: bool) -> None:
+    """Have what waits for a locked endpoint keep the order of its leads' events, or not any more."""
+    await _move(session, endpoint_id, ("pending", "held", "leased"), _HAS_PLACE, is_ordered=is_ordered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +267,11 @@ async def hold(session: AsyncSession, endpoint_id: EndpointId) -> None:
 async def release(session: AsyncSession, endpoint_id: EndpointId) -> None:
     """Let what was held for a locked endpoint go, oldest first, and forget what its lane learned.
 
-    A due time that has passed stays: it is what keeps the order.
+    A due time that has passed stays: it is what keeps the order. One request at a time at first, and more as they
+    succeed: what was just mended is not overrun by all that waited.
     """
     await _move(session, endpoint_id, ("held",), state="pending")
-    await session.execute(update(Lane).where(Lane.endpoint_id == endpoint_id).values(width=Lane.cap, **_WELL))
+    await session.execute(update(Lane).where(Lane.endpoint_id == endpoint_id).values(width=1, **_WELL))
 
 
 async def delete_endpoint(session: AsyncSession, endpoint_id: EndpointId, *, now: datetime) -> None:
@@ -257,11 +288,17 @@ async def delete_endpoint(session: AsyncSession, endpoint_id: EndpointId, *, now
     await session.execute(delete(tables.Endpoint).where(tables.Endpoint.id == endpoint_id))
 
 
-async def _move(session: AsyncSession, endpoint_id: EndpointId, states: Sequence[str], **values: object) -> None:
+async def _move(
+    session: AsyncSession,
+    endpoint_id: EndpointId,
+    states: Sequence[str],
+    *conditions: ColumnElement[bool],
+    **values: object,
+) -> None:
     """Change deliveries, locked in the order of their ids as by everybody else."""
     chosen = (
         select(Delivery.id)
-        .where(Delivery.endpoint_id == endpoint_id, Delivery.state.in_(states))
+        .where(Delivery.endpoint_id == endpoint_id, Delivery.state.in_(states), *conditions)
         .order_by(Delivery.id)
         .with_for_update()
         .cte("chosen")
@@ -287,4 +324,13 @@ def _endpoint(row: tables.Endpoint) -> Endpoint:
         header_names=tuple(row.header_names),
         authorization=row.authorization,
         verified_at=row.verified_at,
+        is_subscribed=row.is_subscribed,
+        ordering=cast("Ordering", row.ordering),
+        poison=cast("Poison", row.poison),
+        schedule=None if row.schedule is None else tuple(row.schedule),
     )
+
+
+def host_of(url: str) -> str:
+    """Return the host that a URL leads to, as lanes compare it."""
+    return urlsplit(url).hostname or ""

@@ -42,18 +42,20 @@ WITH told AS MATERIALIZED (
 ), put AS (
     INSERT INTO event (id, type, lead_id, sequence, occurred_at, received_at, is_test, body) SELECT * FROM told
 ), subscriber AS MATERIALIZED (
-    SELECT id, event_types, include_test, state FROM endpoint
-     WHERE event_types = '{}' OR event_types && $2::text[]
+    SELECT id, event_types, include_test, state, ordering FROM endpoint
+     WHERE is_subscribed AND (event_types = '{}' OR event_types && $2::text[])
      ORDER BY id
        FOR SHARE
 ), made AS (
-INSERT INTO delivery (id, event_id, endpoint_id, lead_id, event_type, state, due_at, attempts, created_at)
+INSERT INTO delivery (id, event_id, endpoint_id, lead_id, event_type, state, due_at, attempts, created_at, sequence,
+                      is_ordered)
 SELECT CAST(left(e.id::text, 20) || substr(digest, 1, 3) || '-' || substr(digest, 4, 12) AS uuid),
        e.id, s.id, e.lead_id, e.type, CASE s.state WHEN 'active' THEN 'pending' ELSE 'held' END,
-       e.occurred_at, 0, e.occurred_at
+       e.occurred_at, 0, e.occurred_at, e.sequence,
+       s.ordering = 'lead' AND e.lead_id IS NOT NULL AND e.sequence IS NOT NULL
   FROM told AS e
   JOIN subscriber AS s
-    ON (e.type = ANY (s.event_types) OR (s.event_types = '{}' AND NOT starts_with(e.type, 'endpoint.')))
+    ON (e.type = ANY (s.event_types) OR (s.event_types = '{}' AND NOT e.type ^@ ANY ('{endpoint.,source.}')))
    AND (s.include_test OR NOT e.is_test)
  CROSS JOIN LATERAL md5(e.id::text || s.id::text) AS digest
 RETURNING 1

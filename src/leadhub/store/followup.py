@@ -44,14 +44,20 @@ async def release(connection: Connection, reasons: dict[LeadId, str], *, now: da
         await connection.execute(_RELEASE, list(reasons), list(reasons.values()), now)
 
 
+# A step that somebody holds a lease on is left to them: it may be on its way.
 _EXIT = """
-UPDATE enrolment AS e SET exited_at = $3, exit_reason = n.reason
-  FROM unnest($1::uuid[], $2::text[]) AS n (lead_id, reason)
- WHERE e.lead_id = n.lead_id AND e.exited_at IS NULL
+WITH left_behind AS (
+    UPDATE enrolment AS e SET exited_at = $3, exit_reason = n.reason
+      FROM unnest($1::uuid[], $2::text[]) AS n (lead_id, reason)
+     WHERE e.lead_id = n.lead_id AND e.exited_at IS NULL
+    RETURNING e.id, e.exit_reason)
+UPDATE nurture_item AS i SET state = 'cancelled', because = l.exit_reason
+  FROM left_behind AS l
+ WHERE i.enrolment_id = l.id AND (i.state = 'waiting' OR (i.state = 'leased' AND i.due_at <= $3))
 """
 
 
 async def leave_tracks(connection: Connection, reasons: dict[LeadId, str], *, now: datetime) -> None:
-    """End the open enrolments of leads, each with the reason."""
+    """End the open enrolments of leads, each with the reason, and cancel the steps that were to come."""
     if reasons:
         await connection.execute(_EXIT, list(reasons), list(reasons.values()), now)

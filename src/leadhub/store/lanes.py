@@ -4,13 +4,14 @@ A claim looks first, with one statement that locks nothing: most looks find noth
 purpose. The first locks lanes; the second, which sees everything committed before it began, counts what is leased in
 them. As one statement it would count with the snapshot from before it had the locks, and two workers that arrive
 together would each take a full cap. For the same reason its transaction must be READ COMMITTED. No claim waits for
-anybody: lanes and rows that others hold are skipped.
+anybody: lanes, hosts and rows that others hold are skipped. Where a lead's events go in order, a third statement in
+between puts those that have to wait out of the way.
 """
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -32,6 +33,12 @@ class Lease:
     """Of the attempt, from 1."""
     is_again: bool = False
     """Whether it is a retry or a replay."""
+    is_in_doubt: bool = False
+    """Whether its endpoint just failed, or hangs."""
+    is_ordered: bool = False
+    """Whether later events of its lead wait for its end."""
+    schedule: tuple[timedelta, ...] | None = None
+    """Of its endpoint, if it has one of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +88,40 @@ class Look:
     """Whether lanes without room have work that is due."""
 
 
-# The count is of the past, but here it only keeps full lanes from standing at the front of the queue. The oldest due
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What a worker can take: bounds within which a claim stays."""
+
+    slots: int
+    """Free ones."""
+    again: int
+    """Most retries and replays among them."""
+    doubtful: int
+    """Most to endpoints in doubt among them: those that just failed, and those that this worker waits for."""
+    host: int
+    """Most in flight to one host, over all workers and all endpoints there."""
+    busy: Mapping[EndpointId, int]
+    """What this worker has in flight, by endpoint."""
+    slow: Collection[EndpointId] = ()
+    """Endpoints that this worker has been waiting for."""
+
+
+# The counts are of the past, but here they only keep full lanes from standing at the front of the queue. The oldest due
 # is looked up for each lane: as EXISTS it may be planned as a join with everything that waits. A lane whose circuit
 # was opened has room for the one probe.
 _LOOK = """
-SELECT l.endpoint_id, 4 * coalesce(ours.busy, 0) < $2 AND CASE l.openings WHEN 0 THEN l.width ELSE 1 END > (
-       SELECT count(*) FROM delivery AS d WHERE d.endpoint_id = l.endpoint_id AND d.state = 'leased') AS has_room
+WITH full_host AS MATERIALIZED (
+    SELECT o.host FROM delivery AS d JOIN lane AS o USING (endpoint_id)
+     WHERE d.state = 'leased'
+     GROUP BY o.host
+    HAVING count(*) >= $5
+)
+SELECT l.endpoint_id,
+       4 * coalesce(ours.busy, 0) < $2
+       AND CASE l.openings WHEN 0 THEN l.width ELSE 1 END > (
+           SELECT count(*) FROM delivery AS d WHERE d.endpoint_id = l.endpoint_id AND d.state = 'leased')
+       AND l.host NOT IN (SELECT host FROM full_host)
+       AND ($6 OR NOT (l.failures + l.openings > 0 OR l.endpoint_id = ANY ($7::uuid[]))) AS has_room
   FROM lane AS l
   LEFT JOIN unnest($3::uuid[], $4::integer[]) AS ours (endpoint_id, busy) USING (endpoint_id)
  WHERE (l.blocked_until IS NULL OR l.blocked_until <= $1)
@@ -103,19 +138,59 @@ SELECT l.endpoint_id, 4 * coalesce(ours.busy, 0) < $2 AND CASE l.openings WHEN 0
 # The claim need not survive a crash of PostgreSQL: its deliveries would be due again, and be repeated, as those are
 # whose results a crash lost. So nobody waits for the disk before the first byte goes out. What is recorded later is
 # flushed, and with it every commit before it.
+# A host is locked too where the caps of its lanes together allow more than the host's: only then has it to be counted.
 _LOCK_LANES = """
-SELECT endpoint_id, set_config('synchronous_commit', 'off', true)
-  FROM lane WHERE endpoint_id = ANY ($1::uuid[])
-   FOR UPDATE SKIP LOCKED
+WITH crowded AS MATERIALIZED (
+    SELECT host FROM lane WHERE host IN (SELECT host FROM lane WHERE endpoint_id = ANY ((SELECT $1::uuid[])::uuid[]))
+     GROUP BY host
+    HAVING sum(cap) > $2
+)
+SELECT l.endpoint_id, p.ordering = 'lead' AS is_ordered, set_config('synchronous_commit', 'off', true)
+  FROM lane AS l
+  JOIN endpoint AS p ON p.id = l.endpoint_id
+ WHERE l.endpoint_id = ANY ((SELECT $1::uuid[])::uuid[])
+   AND CASE WHEN l.host IN (SELECT host FROM crowded)
+            THEN pg_try_advisory_xact_lock(hashtextextended(l.host, 7)) ELSE true END
+   FOR UPDATE OF l SKIP LOCKED
+"""
+
+# What waits for an earlier event of its lead is due when that one is: else a claim would pass over it again and again,
+# and thousands behind one that fails would make each claim slow. That it is not sent too early is seen to by the claim
+# itself; that it is not sent too late, by `complete`, which makes the next one due. What is in flight may come back at
+# this very moment, so behind that a second is the longest wait. Behind an event that was given up, at an endpoint that
+# blocks then, it is looked at anew now and then: its owner may have changed his mind.
+_PUT_BEHIND = """
+WITH behind AS (
+    SELECT d.id, b.state, b.due_at
+      FROM endpoint AS p
+      JOIN delivery AS d ON d.endpoint_id = p.id AND d.state = 'pending' AND d.due_at <= $1 AND d.is_ordered
+     CROSS JOIN LATERAL (
+        SELECT b.state, b.due_at FROM delivery AS b
+         WHERE b.endpoint_id = d.endpoint_id AND b.lead_id = d.lead_id AND b.is_ordered AND b.sequence < d.sequence
+           AND b.state IN ('pending', 'leased', 'held', 'dead') AND (b.state <> 'dead' OR p.poison = 'block')
+         ORDER BY b.sequence LIMIT 1
+     ) AS b
+     WHERE p.id = ANY ($2::uuid[]) AND (b.state <> 'pending' OR b.due_at > $1)
+     LIMIT 5000
+       FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE delivery AS d
+   SET due_at = CASE behind.state WHEN 'pending' THEN behind.due_at WHEN 'leased' THEN $1 + interval '1 second'
+                                  ELSE $1 + interval '10 minutes' END
+  FROM behind
+ WHERE d.id = behind.id
 """
 
 # Every lane gets its first delivery before any gets its second, and none more than a quarter of the slots that are
-# still free then: however many hang, some slots stay for the others. A lane sends what is new and what is sent again in
-# turn. Lanes that yield nothing are stamped too, else they would be first again. A lane with a limit a minute has a
-# bucket that holds a second's worth; when it is empty, the whole lane waits. The attempt's id is the lease's token.
+# still free then. Those in doubt share half of the slots: however many hang, the rest stays for the others. A lane
+# sends what is new and what is sent again in turn. Lanes that yield nothing are stamped too, else they would be first
+# again. A lane with a limit a minute has a bucket that holds a second's worth; when it is empty, the whole lane waits.
+# The attempt's id is the lease's token.
 _LEASE = """
 WITH lanes AS MATERIALIZED (
-    SELECT l.endpoint_id, asked.busy, p.url, p.version, p.payload, p.filter, p.extras, l.per_minute,
+    SELECT l.endpoint_id, asked.busy, p.url, p.version, p.payload, p.filter, p.extras, p.schedule, l.per_minute, l.host,
+           p.poison = 'block' AS blocks,
+           l.failures + l.openings > 0 OR l.endpoint_id = ANY ($9::uuid[]) AS in_doubt,
            CASE WHEN l.per_minute > 0
                 THEN least(greatest(1, l.per_minute / 60.0),
                            l.tokens + extract(epoch FROM $1 - l.last_served_at) * l.per_minute / 60.0) END AS tokens,
@@ -129,11 +204,17 @@ WITH lanes AS MATERIALIZED (
            ARRAY(SELECT s.sealed FROM endpoint_secret AS s
                   WHERE s.endpoint_id = l.endpoint_id AND (s.valid_until IS NULL OR s.valid_until > $1)
                   ORDER BY s.valid_until IS NOT NULL, s.id DESC) AS secrets
-      FROM unnest($2::uuid[], $3::integer[]) AS asked (endpoint_id, busy)
+      FROM unnest((SELECT $2::uuid[]), $3::integer[]) AS asked (endpoint_id, busy)
       JOIN lane AS l USING (endpoint_id)
       JOIN endpoint AS p ON p.id = l.endpoint_id
+), hosts AS MATERIALIZED (
+    SELECT o.host, $8 - count(d.id) AS room
+      FROM lane AS o
+      LEFT JOIN delivery AS d ON d.endpoint_id = o.endpoint_id AND d.state = 'leased'
+     WHERE o.host IN (SELECT host FROM lane WHERE host IN (SELECT host FROM lanes) GROUP BY host HAVING sum(cap) > $8)
+     GROUP BY o.host
 ), due AS MATERIALIZED (
-    SELECT oldest.*, lanes.busy, least(lanes.room, floor(lanes.tokens)) AS room
+    SELECT oldest.*, lanes.busy, lanes.in_doubt, lanes.host, least(lanes.room, floor(lanes.tokens)) AS room
       FROM lanes
      CROSS JOIN (VALUES (false), (true)) AS kind (is_again)
      CROSS JOIN LATERAL (
@@ -141,6 +222,11 @@ WITH lanes AS MATERIALIZED (
           FROM delivery AS d
          WHERE d.endpoint_id = lanes.endpoint_id AND d.state = 'pending' AND d.is_again = kind.is_again
            AND d.due_at <= $1
+           AND NOT (d.is_ordered AND EXISTS (
+               SELECT FROM delivery AS b
+                WHERE b.endpoint_id = d.endpoint_id AND b.lead_id = d.lead_id AND b.is_ordered
+                  AND b.sequence < d.sequence AND b.state IN ('pending', 'leased', 'held', 'dead')
+                  AND (b.state <> 'dead' OR lanes.blocks)))
          ORDER BY d.due_at, d.event_id
          LIMIT greatest(0, least(lanes.room, floor(lanes.tokens)))
            FOR UPDATE SKIP LOCKED
@@ -152,20 +238,25 @@ WITH lanes AS MATERIALIZED (
       FROM taking_turns
 ), of_its_kind AS (
     SELECT *, busy + place_in_lane AS held,
-           row_number() OVER (PARTITION BY is_again ORDER BY busy + place_in_lane, due_at, event_id) AS place_of_kind
+           row_number() OVER (PARTITION BY is_again ORDER BY busy + place_in_lane, due_at, event_id) AS place_of_kind,
+           row_number() OVER (PARTITION BY in_doubt ORDER BY busy + place_in_lane, due_at, event_id) AS place_in_doubt,
+           row_number() OVER (PARTITION BY host ORDER BY busy + place_in_lane, due_at, event_id) AS place_at_host
       FROM ranked
      WHERE place_in_lane <= room
 ), queued AS (
     SELECT id, held, row_number() OVER (ORDER BY held, due_at, event_id) AS place
       FROM of_its_kind
-     WHERE NOT is_again OR place_of_kind <= $6
+      LEFT JOIN hosts USING (host)
+     WHERE (NOT is_again OR place_of_kind <= $6)
+       AND (NOT in_doubt OR place_in_doubt <= $7)
+       AND (hosts.room IS NULL OR place_at_host <= hosts.room)
 ), leased AS (
     UPDATE delivery AS d
        SET state = 'leased', lease_token = ($4::uuid[])[queued.place], lease_until = $5, attempts = d.attempts + 1
       FROM queued
      WHERE d.id = queued.id AND queued.place <= cardinality($4::uuid[])
        AND 4 * (queued.held - 1) < cardinality($4::uuid[]) - queued.place + 1
- RETURNING d.id, d.endpoint_id, d.event_id, d.event_type, d.lead_id, d.lease_token, d.attempts, d.is_again
+ RETURNING d.id, d.endpoint_id, d.event_id, d.event_type, d.lead_id, d.lease_token, d.attempts, d.is_again, d.is_ordered
 ), stamped AS (
     UPDATE lane AS l
        SET last_served_at = $1, tokens = coalesce(spent.rest, 0),
@@ -175,13 +266,10 @@ WITH lanes AS MATERIALIZED (
       FROM (SELECT endpoint_id, tokens - (SELECT count(*) FROM leased WHERE leased.endpoint_id = lanes.endpoint_id)
                    AS rest FROM lanes) AS spent
      WHERE l.endpoint_id = spent.endpoint_id
-), opened AS (
-    INSERT INTO attempt (id, delivery_id, number, started_at)
-    SELECT lease_token, id, attempts, $1 FROM leased
 )
-SELECT leased.*, lanes.url, lanes.version, lanes.payload, lanes.filter, lanes.extras,
+SELECT leased.*, lanes.url, lanes.version, lanes.payload, lanes.filter, lanes.extras, lanes.schedule,
        lanes.secret_ids, lanes.secrets, e.sequence, e.received_at, e.body,
-       lanes.room, lanes.openings, lanes.is_well, (SELECT count(*) FROM of_its_kind) AS wanted
+       lanes.room, lanes.in_doubt, lanes.openings, lanes.is_well, (SELECT count(*) FROM of_its_kind) AS wanted
   FROM leased
   JOIN lanes USING (endpoint_id)
   LEFT JOIN LATERAL (SELECT sequence, received_at, body FROM event WHERE id = leased.event_id LIMIT 1) AS e ON true
@@ -200,9 +288,12 @@ SELECT min(oldest.due_at)
 """
 
 
-async def look(connection: Connection, *, now: datetime, slots: int, busy: Mapping[EndpointId, int]) -> Look:
-    """Return the lanes that a worker with so many free slots, and so many in flight, should claim from."""
-    rows = await connection.fetch(_LOOK, now, slots, list(busy), list(busy.values()))
+async def look(connection: Connection, room: Room, *, now: datetime) -> Look:
+    """Return the lanes that a worker with so much room should claim from."""
+    busy = room.busy
+    rows = await connection.fetch(
+        _LOOK, now, room.slots, list(busy), list(busy.values()), room.host, room.doubtful > 0, list(room.slow)
+    )
     return Look(
         lanes=tuple(EndpointId(row["endpoint_id"]) for row in rows if row["has_room"]),
         is_more=any(not row["has_room"] for row in rows),
@@ -212,31 +303,41 @@ async def look(connection: Connection, *, now: datetime, slots: int, busy: Mappi
 async def claim(
     connection: Connection,
     found: Look,
+    room: Room,
     *,
     now: datetime,
     attempt_ids: Sequence[AttemptId],
-    busy: Mapping[EndpointId, int],
-    again: int,
     lease_until: datetime,
 ) -> Batch:
-    """Lease the oldest due deliveries of the lanes that a look found, and open their attempts.
+    """Lease the oldest due deliveries of the lanes that a look found.
 
-    Two statements, however many. The caller commits before it sends.
+    Two statements, however many; three where leads' events go in order. The caller commits before it sends.
 
     Args:
         connection: in a transaction.
         found: by a look just now.
+        room: of the worker, as at that look.
         now: of the worker.
         attempt_ids: one for each free slot, made now: the attempt's id is also the lease's token.
-        busy: what this worker has in flight, by endpoint.
-        again: most retries and replays among them.
         lease_until: when others may take the deliveries for lost.
     """
-    locked = [row["endpoint_id"] for row in await connection.fetch(_LOCK_LANES, found.lanes)]
+    lanes = await connection.fetch(_LOCK_LANES, found.lanes, room.host)
+    locked = [row["endpoint_id"] for row in lanes]
     if not locked:
         return Batch(is_more=True)
+    if ordered := [row["endpoint_id"] for row in lanes if row["is_ordered"]]:
+        await connection.execute(_PUT_BEHIND, now, ordered)
     rows = await connection.fetch(
-        _LEASE, now, locked, [busy.get(endpoint, 0) for endpoint in locked], attempt_ids, lease_until, again
+        _LEASE,
+        now,
+        locked,
+        [room.busy.get(endpoint, 0) for endpoint in locked],
+        attempt_ids,
+        lease_until,
+        room.again,
+        room.doubtful,
+        room.host,
+        list(room.slow),
     )
     filled = Counter(row["endpoint_id"] for row in rows)
     is_more = (
@@ -257,6 +358,9 @@ def _claimed(row: asyncpg.Record) -> Claimed:
             endpoint_id=EndpointId(row["endpoint_id"]),
             number=row["attempts"],
             is_again=row["is_again"],
+            is_in_doubt=row["in_doubt"],
+            is_ordered=row["is_ordered"],
+            schedule=waits(row["schedule"]),
         ),
         url=row["url"],
         endpoint_version=row["version"],
@@ -275,6 +379,11 @@ def _claimed(row: asyncpg.Record) -> Claimed:
     )
 
 
+def waits(seconds: Sequence[int] | None) -> tuple[timedelta, ...] | None:
+    """Return an endpoint's own schedule as it was stored."""
+    return None if seconds is None else tuple(timedelta(seconds=one) for one in seconds)
+
+
 async def oldest_due(connection: Connection, *, now: datetime) -> datetime | None:
     """Return since when the delivery that waits longest has been due; None if nothing waits."""
     found: datetime | None = await connection.fetchval(_OLDEST_DUE, now)
@@ -283,7 +392,7 @@ async def oldest_due(connection: Connection, *, now: datetime) -> datetime | Non
 
 _LOCK_HEALTH = """
 SELECT endpoint_id, cap, width, clean, blocked_until, failures, window_from, window_attempts, window_failures, openings,
-       failing_since, failing_attempts, warnings
+       failing_since, failing_attempts, warnings, redirects, because
   FROM lane WHERE endpoint_id = ANY ($1::uuid[])
  ORDER BY endpoint_id
    FOR UPDATE
@@ -294,17 +403,18 @@ UPDATE lane AS l
    SET width = h.width, clean = h.clean, blocked_until = h.blocked_until, failures = h.failures,
        window_from = h.window_from, window_attempts = h.window_attempts, window_failures = h.window_failures,
        openings = h.openings, failing_since = h.failing_since, failing_attempts = h.failing_attempts,
-       warnings = h.warnings
+       warnings = h.warnings, redirects = h.redirects, because = h.because
   FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::timestamptz[], $5::integer[], $6::timestamptz[],
-              $7::integer[], $8::integer[], $9::integer[], $10::timestamptz[], $11::integer[], $12::integer[])
+              $7::integer[], $8::integer[], $9::integer[], $10::timestamptz[], $11::integer[], $12::integer[],
+              $13::integer[], $14::text[])
     AS h (endpoint_id, width, clean, blocked_until, failures, window_from, window_attempts, window_failures, openings,
-          failing_since, failing_attempts, warnings)
+          failing_since, failing_attempts, warnings, redirects, because)
  WHERE l.endpoint_id = h.endpoint_id
 """
 
 _FAILING = """
 SELECT l.endpoint_id FROM lane AS l JOIN endpoint AS p ON p.id = l.endpoint_id
- WHERE l.failing_since <= $1 AND p.state = 'active'
+ WHERE (l.failing_since <= $1 OR (l.redirects >= $2 AND l.warnings = 0)) AND p.state = 'active'
 """
 
 
@@ -336,9 +446,14 @@ async def save_health(connection: Connection, healths: Mapping[EndpointId, LaneH
         [one.failing_since for one in found],
         [one.failing_attempts for one in found],
         [one.warnings for one in found],
+        [one.redirects for one in found],
+        [one.because for one in found],
     )
 
 
-async def failing(connection: Connection, *, before: datetime) -> list[EndpointId]:
-    """Return the endpoints in service for which nothing has succeeded since before an instant."""
-    return [EndpointId(row["endpoint_id"]) for row in await connection.fetch(_FAILING, before)]
+async def failing(connection: Connection, *, before: datetime, redirects: int) -> list[EndpointId]:
+    """Return the endpoints in service for which nothing has succeeded since before an instant.
+
+    And those not yet warned of that answered with so many redirects in a row.
+    """
+    return [EndpointId(row["endpoint_id"]) for row in await connection.fetch(_FAILING, before, redirects)]

@@ -14,6 +14,7 @@ import orjson
 
 from leadhub.domain.deduplication import Key
 from leadhub.domain.ids import LeadId
+from leadhub.domain.lead import LEAD_HANDLE
 from leadhub.domain.register import MOST_HOLDERS
 from leadhub.store.driver import Connection
 
@@ -81,6 +82,26 @@ async def holders(connection: Connection, keys: Iterable[Key]) -> dict[LeadId, d
     for lead_id, kind, value, shared in rows:
         found.setdefault(lead_id, {})[Key(kind, value)] = shared
     return found
+
+
+# Of a key that several people use, whoever was seen with it last. A lead that was merged away leads on.
+_LED_TO = """
+SELECT k.kind, k.value, coalesce(l.merged_into, l.id)
+  FROM unnest($1::text[], $2::text[]) AS k (kind, value)
+ CROSS JOIN LATERAL (
+    SELECT lead_id FROM identity_key AS i
+     WHERE i.kind = k.kind AND i.value = k.value ORDER BY last_seen_at DESC, lead_id DESC LIMIT 1) AS h
+ CROSS JOIN LATERAL (SELECT id, merged_into FROM lead WHERE id = h.lead_id OFFSET 0) AS l
+ UNION ALL
+SELECT 'lead', id::text, coalesce(merged_into, id) FROM lead WHERE id = ANY ($3::uuid[])
+"""
+
+
+async def led_to(connection: Connection, handles: Sequence[Key]) -> dict[Key, LeadId]:
+    """Return the living lead to which each handle leads; one that leads to nobody is absent."""
+    named = [UUID(handle.value) for handle in handles if handle.kind == LEAD_HANDLE]
+    rows = await connection.fetch(_LED_TO, *_columns(handles), named)
+    return {Key(kind, value): lead_id for kind, value, lead_id in rows}
 
 
 _LOAD = "SELECT * FROM lead WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
@@ -191,17 +212,6 @@ async def share_keys(connection: Connection, keys: Sequence[Key]) -> None:
     """Mark keys on which two people were seen: from now on they need a name."""
     if keys:
         await connection.execute(_SHARE, *_columns(keys))
-
-
-_DROP = """
-DELETE FROM identity_key AS i USING unnest($2::text[], $3::text[]) AS k (kind, value)
- WHERE i.lead_id = $1 AND i.kind = k.kind AND i.value = k.value
-"""
-
-
-async def drop_keys(connection: Connection, lead_id: LeadId, keys: Collection[Key]) -> None:
-    """Take keys away from a lead that the caller holds."""
-    await connection.execute(_DROP, lead_id, *_columns(keys))
 
 
 def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str]]:

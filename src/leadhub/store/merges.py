@@ -48,8 +48,15 @@ UPDATE assignment SET lead_id = CASE WHEN taken THEN lead_id ELSE $1 END,
   FROM (SELECT EXISTS (SELECT FROM assignment WHERE lead_id = $1 AND released_at IS NULL) AS taken) AS t
  WHERE lead_id = $2 AND released_at IS NULL
 """
+# What the loser was sent counts for the winner: for how often one is written to, and for what one has read already.
 _LEAVE_TRACK = """
-UPDATE enrolment SET exited_at = $2, exit_reason = 'merged' WHERE lead_id = $1 AND exited_at IS NULL
+WITH left_behind AS (
+    UPDATE enrolment SET exited_at = $3, exit_reason = 'merged' WHERE lead_id = $2 AND exited_at IS NULL RETURNING id)
+UPDATE nurture_item SET
+       lead_id = $1,
+       state = CASE WHEN state = 'waiting' THEN 'cancelled' ELSE state END,
+       because = CASE WHEN state = 'waiting' THEN 'merged' ELSE because END
+ WHERE lead_id = $2
 """
 
 
@@ -90,7 +97,7 @@ async def merge(
     await drop_facts(connection, [loser])
     redirected = [row[0] for row in await connection.fetch(_REDIRECT, winner, loser)]
     await connection.execute(_HAND_OVER_ASSIGNMENT, winner, loser, now)
-    await connection.execute(_LEAVE_TRACK, loser, now)
+    await connection.execute(_LEAVE_TRACK, winner, loser, now)
     moved = _document(
         {
             "submissions": members,

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Text,
@@ -121,7 +122,13 @@ class Notification(Base):
     __tablename__ = "notification"
     __table_args__ = (
         UniqueConstraint("source_id", "object_id", "action"),
-        Index("ix_notification_due", "source_id", "due_at", "id", postgresql_where=text("failed_at IS NULL")),
+        Index(
+            "ix_notification_due",
+            "source_id",
+            "due_at",
+            "id",
+            postgresql_where=text("failed_at IS NULL AND done_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -129,13 +136,15 @@ class Notification(Base):
     object_id: Mapped[str]
     """The platform's id of the lead."""
     action: Mapped[str]
-    """created, or deleted: an order that waits for a person and keeps a late `created` from reviving the lead."""
+    """created, or deleted: an order to erase, kept for good so that nothing revives the lead."""
     received_at: Mapped[datetime]
     due_at: Mapped[datetime]
     attempts: Mapped[int]
     failed_at: Mapped[datetime | None]
     error: Mapped[str | None]
     """Why it still waits, or was put aside."""
+    done_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When an order to delete was carried out."""
 
 
 class Quarantine(Base):
@@ -153,7 +162,7 @@ class Quarantine(Base):
 
 
 class SourceToken(Base):
-    """What lets us fetch at a source's platform, sealed, and since when it does not any more."""
+    """What lets us ask at a source's platform, sealed, since when it does not any more, and what is asked next."""
 
     __tablename__ = "source_token"
 
@@ -163,13 +172,78 @@ class SourceToken(Base):
     paused_until: Mapped[datetime | None]
     needs_reauth_since: Mapped[datetime | None]
     because: Mapped[str | None]
+    expires_at: Mapped[datetime | None] = mapped_column(default=None)
+    refresh_sealed: Mapped[bytes | None] = mapped_column(default=None)
+    """What renews the token, sealed under `source_refresh_token:{source_id}`."""
+    refresh_expires_at: Mapped[datetime | None] = mapped_column(default=None)
+    renew_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When the token is to be renewed."""
+    spared_until: Mapped[datetime | None] = mapped_column(default=None)
+    """Until then nothing is asked that can wait."""
+    failing_since: Mapped[datetime | None] = mapped_column(default=None)
+    told: Mapped[str | None] = mapped_column(default=None)
+    """What subscribers were last told and still holds: failing or needs_reauth."""
+    warned_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When a person was told that the token ends soon and must be given anew."""
+    poll_at: Mapped[datetime] = mapped_column(server_default=text("now()"), init=False)
+    poll_since: Mapped[datetime | None] = mapped_column(default=None)
+    """From when a feed is read that was never read before."""
+    polled_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When every feed was last read to its end."""
+    check_at: Mapped[datetime] = mapped_column(server_default=text("now()"), init=False)
+    checked_at: Mapped[datetime | None] = mapped_column(default=None)
+    subscription: Mapped[str | None] = mapped_column(default=None)
+    """Whether the platform announces its leads to us: subscribed, renewed, unknown, or why not."""
+
+
+class SourceFeed(Base):
+    """A list of leads at a source's platform, read through again and again so that none is missed."""
+
+    __tablename__ = "source_feed"
+
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"), primary_key=True)
+    feed_id: Mapped[str] = mapped_column(primary_key=True)
+    """A form's id at Meta, an owner's URN at LinkedIn."""
+    name: Mapped[str]
+    form: Mapped[dict[str, Any] | None]
+    """What its questions and boxes mean, as the platform tells it."""
+    read_at: Mapped[datetime]
+    """When `form` was asked for."""
+    watermark: Mapped[datetime | None]
+    """All leads up to then are here. Moves only when the list was read to its end."""
+    began_at: Mapped[datetime | None]
+    """When the reading that is under way began."""
+    cursor: Mapped[str | None]
+    """Where it goes on."""
+    error: Mapped[str | None]
+    """Why it did not reach its end."""
+
+
+class SourceHealth(Base):
+    """What has come by a source: the small row that its health is read from."""
+
+    __tablename__ = "source_health"
+
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"), primary_key=True)
+    last_received_at: Mapped[datetime | None]
+    """When its sender last proved itself and delivered something."""
+    refused_at: Mapped[datetime | None]
+    """When somebody last failed to."""
+    received: Mapped[int] = mapped_column(BigInteger)
+    """Leads that were announced, or sent."""
+    found: Mapped[int] = mapped_column(BigInteger)
+    """Leads of which no announcement came: found by reading the platform's lists."""
 
 
 class Submission(Base):
-    """What came, as received: immutable."""
+    """What came, as received: immutable, but for its release from spam."""
 
     __tablename__ = "submission"
-    __table_args__ = ({"postgresql_partition_by": "RANGE (id)"},)
+    __table_args__ = (
+        # Few among many, looked through by people and deleted early.
+        Index("ix_submission_spam", "id", postgresql_where=text("is_spam")),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     source_id: Mapped[UUID]
@@ -390,6 +464,16 @@ class NotSame(Base):
     declared_at: Mapped[datetime]
 
 
+class WaitingActivity(Base):
+    """Behaviour of somebody whom nobody knows yet, under each handle that may lead to them: it joins their lead."""
+
+    __tablename__ = "waiting_activity"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
+    submission_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+
+
 class Activity(Base):
     """One thing a lead did. The lead is its submission's."""
 
@@ -544,6 +628,8 @@ class Enrolment(Base):
     __table_args__ = (
         Index("uq_enrolment_open", "lead_id", unique=True, postgresql_where=text("exited_at IS NULL")),
         Index("ix_enrolment_track_open", "track", "enrolled_at", postgresql_where=text("exited_at IS NULL")),
+        Index("ix_enrolment_lead", "lead_id", "track"),
+        Index("ix_enrolment_planned", "planned_by", postgresql_where=text("exited_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -553,6 +639,44 @@ class Enrolment(Base):
     enrolled_at: Mapped[datetime]
     exited_at: Mapped[datetime | None]
     exit_reason: Mapped[str | None]
+    planned_by: Mapped[str | None] = mapped_column(default=None)
+    """The playbook that its next step was planned by: one that was published since may have more."""
+
+
+class NurtureItem(Base):
+    """A step of a track for one lead: waits until it is due, is leased by who sends it, and is sent."""
+
+    __tablename__ = "nurture_item"
+    __table_args__ = (
+        Index("ix_nurture_item_due", "track", "due_at", "id", postgresql_where=text("state IN ('waiting', 'leased')")),
+        Index(
+            "uq_nurture_item_open",
+            "enrolment_id",
+            unique=True,
+            postgresql_where=text("state IN ('waiting', 'leased')"),
+        ),
+        Index("ix_nurture_item_lead", "lead_id", "id"),
+        CheckConstraint("state IN ('waiting', 'leased', 'sent', 'cancelled')", name="state"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    enrolment_id: Mapped[UUID]
+    lead_id: Mapped[UUID]
+    track: Mapped[str]
+    step: Mapped[str]
+    channel: Mapped[str]
+    content: Mapped[str]
+    window_name: Mapped[str | None]
+    """The calendar of its hours."""
+    state: Mapped[str]
+    due_at: Mapped[datetime]
+    """Not before this instant. A lease moves it to its own end, so what a dead sender held comes back by itself."""
+    attempt: Mapped[int]
+    """How often it was leased: more than once means that it may have been sent before."""
+    lease_token: Mapped[UUID | None]
+    because: Mapped[str | None]
+    """Why it waits longer, or why it was cancelled."""
+    sent_at: Mapped[datetime | None]
 
 
 class Event(Base):
@@ -578,6 +702,8 @@ class Endpoint(Base):
     __tablename__ = "endpoint"
     __table_args__ = (
         CheckConstraint("state IN ('active', 'paused', 'gone', 'misconfigured', 'disabled')", name="state"),
+        CheckConstraint("ordering IN ('none', 'lead')", name="ordering"),
+        CheckConstraint("poison IN ('skip', 'block')", name="poison"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -601,6 +727,14 @@ class Endpoint(Base):
     """Its kind only."""
     verified_at: Mapped[datetime | None] = mapped_column(default=None)
     """When its receiver last proved that it wants the events; of this URL."""
+    is_subscribed: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
+    """Else it gets only what is replayed to it."""
+    ordering: Mapped[str] = mapped_column(server_default="none", default="none")
+    """`lead`: an event waits until all earlier ones of its lead have come to an end."""
+    poison: Mapped[str] = mapped_column(server_default="skip", default="skip")
+    """Of an ordered endpoint, what the end of an event that was given up means for the later ones: skip, or block."""
+    schedule: Mapped[list[int] | None] = mapped_column(ARRAY(Integer), default=None)
+    """Waits between attempts in seconds; None: those of the standard."""
 
 
 class EndpointSecret(Base):
@@ -640,6 +774,10 @@ class Lane(Base):
     """Most requests a minute; None: no limit."""
     tokens: Mapped[float] = mapped_column(server_default="0", default=0)
     """Requests that might be sent at once, at `last_served_at`."""
+    host: Mapped[str] = mapped_column(server_default="", default="", index=True)
+    """Of the endpoint's URL: many endpoints may share one."""
+    redirects: Mapped[int] = mapped_column(server_default="0", default=0)
+    because: Mapped[str | None] = mapped_column(default=None)
 
 
 class Delivery(Base):
@@ -659,6 +797,14 @@ class Delivery(Base):
         Index("ix_delivery_leased", "endpoint_id", postgresql_where=text("state = 'leased'")),
         Index("ix_delivery_lease_until", "lease_until", postgresql_where=text("state = 'leased'")),
         Index("ix_delivery_lead", "lead_id", "id"),
+        Index(
+            "ix_delivery_order",
+            "endpoint_id",
+            "lead_id",
+            "sequence",
+            postgresql_where=text("is_ordered AND state IN ('pending', 'leased', 'held', 'dead')"),
+        ),
+        Index("ix_delivery_replay", "replay_id", "state", postgresql_where=text("replay_id IS NOT NULL")),
         # Few rows among many, and what a person looks for: the list of them stays quick.
         Index("ix_delivery_stuck", "id", postgresql_where=text("state IN ('held', 'dead')")),
         CheckConstraint("state IN ('pending', 'leased', 'delivered', 'held', 'dead', 'cancelled')", name="state"),
@@ -681,10 +827,53 @@ class Delivery(Base):
     finished_at: Mapped[datetime | None]
     is_again: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
     """A retry or a replay: these may not take the place of what is sent for the first time."""
+    sequence: Mapped[int | None] = mapped_column(default=None)
+    """The lead's number of the event."""
+    is_ordered: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    """It waits for the earlier ones of its lead."""
+    replay_id: Mapped[UUID | None] = mapped_column(default=None)
+    """The replay that queued it last."""
+
+
+class Replay(Base):
+    """A wish to deliver events of the past again, and how far it has come."""
+
+    __tablename__ = "replay"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'paused', 'cancelled', 'finished')", name="state"),
+        Index("ix_replay_running", "stepped_at", postgresql_where=text("state = 'running'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    endpoint_id: Mapped[UUID] = mapped_column(index=True)
+    """Where the events go."""
+    state: Mapped[str]
+    state_because: Mapped[str | None]
+    events_from: Mapped[UUID]
+    """The first id that an event of the range can have."""
+    events_until: Mapped[UUID]
+    """The first id behind the range."""
+    event_types: Mapped[list[str]]
+    """Empty: all types."""
+    lead_id: Mapped[UUID | None]
+    filter: Mapped[str | None]
+    """Conditions on an event, as JSON."""
+    only_undelivered: Mapped[bool]
+    per_second: Mapped[int]
+    cursor: Mapped[UUID]
+    """The newest event that was looked at; the next step begins behind it."""
+    total: Mapped[int]
+    """Events of these types in the range, when the replay was made."""
+    examined: Mapped[int]
+    queued: Mapped[int]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    stepped_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
 
 
 class Attempt(Base):
-    """One HTTP try: opened before the request, closed after it."""
+    """One HTTP try that ended. Of one under way there is the delivery's lease, whose token becomes the attempt's id."""
 
     __tablename__ = "attempt"
     __table_args__ = (
@@ -705,3 +894,9 @@ class Attempt(Base):
     duration_ms: Mapped[int | None]
     response_headers: Mapped[dict[str, Any] | None]
     response_body: Mapped[bytes | None]
+    dns_ms: Mapped[int | None] = mapped_column(default=None)
+    """This and the next two are absent where a connection was used again."""
+    connect_ms: Mapped[int | None] = mapped_column(default=None)
+    tls_ms: Mapped[int | None] = mapped_column(default=None)
+    first_byte_ms: Mapped[int | None] = mapped_column(default=None)
+    """From the request to the head of its answer."""

@@ -7,6 +7,7 @@ still open.
 import base64
 import binascii
 import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 
@@ -34,6 +35,11 @@ class Vault:
         raw = [_decode(key) for key in keys]
         self._newest = _key_id(raw[0])
         self._ciphers = {_key_id(key): AESGCM(key) for key in raw}
+        self._seeds = [hmac.digest(key, b"leadhub derived keys", hashlib.sha256) for key in raw]
+
+    def derive(self, purpose: str) -> tuple[bytes, ...]:
+        """Return keys for signing of this deployment's own, newest first, that say nothing about those which seal."""
+        return tuple(hmac.digest(seed, purpose.encode(), hashlib.sha256) for seed in self._seeds)
 
     def seal(self, plain: bytes, *, context: str) -> bytes:
         """Return key id, nonce and ciphertext; `context` names the row and must be given again to open."""

@@ -23,6 +23,8 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 """How people label a field: `Your e-mail address *`, `What's your company?`."""
+VISITORS = ("visitor_id", "anonymous_id", "anonymousid", "ajs_anonymous_id")
+"""Under these a page says which browser it is, in the words of the usual trackers."""
 REDIRECTS = ("_redirect", "_next")
 PAGES = ("page_url", "landing_page", "referrer", "referer")
 _ATTRIBUTE = "activity_"
@@ -36,7 +38,7 @@ _WRAPPERS = frozenset(
 _MACHINES = frozenset(
     {
         *REDIRECTS,
-        *("_subject", "_charset_", "_gotcha"),
+        *("_subject", "_charset_", "_gotcha", "_form_token"),
         *("cf-turnstile-response", "h-captcha-response", "g-recaptcha-response"),
         *("csrf_token", "_csrf", "_csrf_token", "csrfmiddlewaretoken", "authenticity_token", "_token", "_wpnonce"),
         "__requestverificationtoken",
@@ -56,12 +58,22 @@ class Use(StrEnum):
     PAGE = "page"
     ATTRIBUTE = "attribute"
     CONSENT = "consent"
+    CONSENT_VERSION = "consent_version"
     ACTIVITY = "activity"
     HONEYPOT = "honeypot"
     TEST = "test"
     EXTERNAL_ID = "external_id"
     SUBMITTED_AT = "submitted_at"
+    VISITOR = "visitor"
     NOTHING = "nothing"
+
+
+_USES = {
+    "_test": Use.TEST,
+    "_consent_version": Use.CONSENT_VERSION,
+    **dict.fromkeys(PAGES, Use.PAGE),
+    **dict.fromkeys(VISITORS, Use.VISITOR),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +184,8 @@ def _context(key: str) -> tuple[Use, str] | None:
     """Return what a name means in any form besides a field or an answer."""
     if key in _MACHINES:
         return Use.NOTHING, key
-    if key == "_test":
-        return Use.TEST, key
-    if key in PAGES:
-        return Use.PAGE, key
+    if key in _USES:
+        return _USES[key], key
     if is_attribution(key):
         return Use.ATTRIBUTION, key
     if key.startswith(_ATTRIBUTE) and (attribute := clean_line(key.removeprefix(_ATTRIBUTE))):

@@ -11,6 +11,9 @@ from leadhub.domain.fields import FIELDS
 from leadhub.domain.submission import MAX_CONSENTS, AttributeName, AttributeValue, StatedActivity, StatedConsent, Word
 
 FieldName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Wording = Annotated[str, StringConstraints(max_length=4000)]
+Version = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._-]{1,64}$")]
+"""What the owner of a form calls a text: `2026-01`."""
 
 
 _FORM_TARGETS = frozenset({*FIELDS, CUSTOM, IGNORE})
@@ -24,23 +27,31 @@ class ConsentField(BaseModel):
     field: FieldName
     purpose: Word = "marketing"
     channel: Word = "email"
-    wording: Annotated[str, StringConstraints(max_length=4000)] | None = None
+    wording: Wording | None = None
     """The exact text beside the box, or its version."""
+    wordings: Annotated[dict[Version, Wording], Field(max_length=20)] = Field(default_factory=dict)
+    """Texts by their version, for pages that name in `_consent_version` which one they show."""
     required: bool = False
     """Refuse the form when the box is not ticked."""
 
-    @cached_property
-    def yes(self) -> StatedConsent:
-        """The consent of somebody who ticked the box."""
-        return self._stated(granted=True)
+    def stated(self, *, granted: bool, version: str | None = None) -> StatedConsent:
+        """Return the answer of somebody who was shown the text of a version, or the one text that there is.
+
+        A page that names a text that nobody here knows proves no consent, whatever was ticked.
+        """
+        known = self._stated.get((version, granted))
+        return known if known is not None else self._stated[None, False]
 
     @cached_property
-    def no(self) -> StatedConsent:
-        """The refusal of somebody who did not."""
-        return self._stated(granted=False)
-
-    def _stated(self, *, granted: bool) -> StatedConsent:
-        return StatedConsent(purpose=self.purpose, channel=self.channel, granted=granted, wording=self.wording)
+    def _stated(self) -> dict[tuple[str | None, bool], StatedConsent]:
+        texts: dict[str | None, str | None] = {None: self.wording} | dict(self.wordings.items())
+        return {
+            (version, granted): StatedConsent(
+                purpose=self.purpose, channel=self.channel, granted=granted, wording=wording
+            )
+            for version, wording in texts.items()
+            for granted in (True, False)
+        }
 
 
 class AnswerOptions(CommonOptions):

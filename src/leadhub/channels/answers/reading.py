@@ -72,13 +72,13 @@ def _answer(values: list[str]) -> CustomValue:
     return values[0] if len(values) == 1 else values
 
 
-def read_consent(group: Group, consent: ConsentField, errors: list[FieldError]) -> StatedConsent:
+def read_consent(groups: Groups, consent: ConsentField, errors: list[FieldError]) -> StatedConsent:
     """Return the answer to one box; an unticked box is not sent, so its absence is a no."""
-    _, values = group.get(key_of(consent.field), (None, ()))
+    _, values = groups[Use.CONSENT].get(key_of(consent.field), (None, ()))
     granted = any(is_yes(value, consent.wording) for value in values)
     if consent.required and not granted:
         errors.append(FieldError(pointer(consent.field), "This consent is required."))
-    return consent.yes if granted else consent.no
+    return consent.stated(granted=granted, version=next(iter(texts_of(groups[Use.CONSENT_VERSION])), None))
 
 
 def is_yes(value: str, wording: str | None) -> bool:

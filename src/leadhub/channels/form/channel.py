@@ -7,6 +7,7 @@ A filled honeypot is answered like any other form: a robot learns nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 import orjson
@@ -16,11 +17,21 @@ from leadhub.channels.answers.names import REDIRECTS
 from leadhub.channels.contact import idempotency_key
 from leadhub.channels.decoding import FormFields, MediaType, decode_form, media_type
 from leadhub.channels.form import pages
-from leadhub.channels.form.options import FormOptions, redirect_host
+from leadhub.channels.form.options import CaptchaOptions, FormOptions, redirect_host
+from leadhub.channels.form.proofs import (
+    CAPTCHA_FIELDS,
+    TOKEN_FIELD,
+    Opened,
+    make_token,
+    read_captcha,
+    read_token,
+    without_token,
+)
 from leadhub.channels.form.reading import read_form
 from leadhub.channels.options import options_of, read_options
-from leadhub.channels.pointers import refused
+from leadhub.channels.pointers import pointer, refused
 from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Receipt, Reply, SecretFrom, Unpacked
+from leadhub.domain.captcha import Challenge, Otherwise
 from leadhub.domain.errors import FieldError, InvalidInput
 
 _JSON = "application/json"
@@ -33,12 +44,14 @@ class FormChannel:
 
     name = "form"
     needs_scope: str | None = None
+    calls: tuple[str, ...] = ()
 
     guide = Guide(
         "Web form",
         SecretFrom.NOBODY,
         (
             'Let the form post here: <form action="{url}" method="post">',
+            'Mark the form with data-leadhub, and load in its page <script src="{gateway}/embed/v1.js" defer></script>',
             "List the pages that may post by script: `leadhub sources set KEY allowed_origins=https://www.example.com`",
         ),
     )
@@ -52,29 +65,22 @@ class FormChannel:
 
     def preflight(self, inbound: Inbound, connection: Connection) -> Reply | None:
         """Answer a browser's question before its post."""
-        if inbound.method != "OPTIONS":
-            return None
-        return cors.preflight(inbound, _options(connection).allowed_origins)
+        options = _options(connection)
+        if inbound.method == "OPTIONS":
+            return cors.preflight(inbound, options.allowed_origins)
+        if inbound.method == "GET" and inbound.query == "token" and options.form_token is not None:
+            return Reply(200, orjson.dumps({"token": make_token(inbound, connection)}))
+        return None
 
     def unpack(self, inbound: Inbound, connection: Connection) -> Capture:
         """Read a form. What a person should correct comes back as a capture of nothing, to be answered with a page."""
         options = _options(connection)
         cors.require_allowed(inbound, options.allowed_origins, required=options.require_origin)
-        return self.preview(inbound, connection)
+        return _read(inbound, options, connection)
 
     def preview(self, inbound: Inbound, connection: Connection) -> Capture:
-        """Read a form from anywhere."""
-        options = _options(connection)
-        media = media_type(inbound)
-        wants_page = _wants_page(inbound, media)
-        try:
-            sent = decode_form(inbound.body, media)
-            submission = _submission(sent, options, inbound, media)
-        except InvalidInput as error:
-            if not wants_page:
-                raise
-            return Capture((), {"errors": error.errors or (FieldError("#", str(error)),)})
-        return Capture((submission,), {"target": _target(sent, options)} if wants_page else {})
+        """Read a form from anywhere; nobody asks for its token or its captcha."""
+        return _read(inbound, _options(connection), None)
 
     def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:
         """Answer a person with a page, a script with JSON."""
@@ -97,6 +103,52 @@ class FormChannel:
 
 def _options(connection: Connection) -> FormOptions:
     return options_of(FormOptions, connection.options)
+
+
+def _read(inbound: Inbound, options: FormOptions, connection: Connection | None) -> Capture:
+    """Read a form; with a connection it must also prove what its source asks for."""
+    media = media_type(inbound)
+    wants_page = _wants_page(inbound, media)
+    challenge = None
+    try:
+        sent = decode_form(inbound.body, media)
+        submission = _submission(sent, options, inbound, media)
+        if connection is not None and options.form_token is not None:
+            submission = _opened(submission, read_token(sent, options, connection, now=inbound.received_at), options)
+        if connection is not None and options.captcha is not None and not submission.is_spam:
+            challenge = read_captcha(sent, options, wants_page=wants_page)
+            submission = _unsolved(submission, options.captcha) if challenge is None else _asked(submission, challenge)
+    except InvalidInput as error:
+        if not wants_page:
+            raise
+        return Capture((), {"errors": error.errors or (FieldError("#", str(error)),)})
+    return Capture((submission,), {"target": _target(sent, options)} if wants_page else {}, challenge=challenge)
+
+
+def _opened(submission: Unpacked, opened: Opened, options: FormOptions) -> Unpacked:
+    """Return a form as its token allows: taken once, or in doubt.
+
+    Raises:
+        InvalidInput: its source takes no form in doubt.
+    """
+    submission = replace(submission, dedupe_key=opened.dedupe_key or submission.dedupe_key)
+    if opened.doubt is None or submission.is_spam:
+        return submission
+    if options.form_token is Otherwise.REFUSE:
+        raise InvalidInput.at(pointer(TOKEN_FIELD), "Reload the page, and take your time.")
+    return submission.in_doubt(opened.doubt)
+
+
+def _unsolved(submission: Unpacked, captcha: CaptchaOptions) -> Unpacked:
+    if captcha.failed is Otherwise.REFUSE:
+        raise InvalidInput.at(pointer(CAPTCHA_FIELDS[captcha.provider]), "Please solve the captcha.")
+    return submission.in_doubt("captcha: no token")
+
+
+def _asked(submission: Unpacked, challenge: Challenge) -> Unpacked:
+    """Return a form without its captcha's token, under which it is taken once if it has no better key."""
+    key = submission.dedupe_key or f"captcha:{sha256(challenge.token.encode()).hexdigest()}"
+    return replace(submission, raw=without_token(submission.raw, challenge.token), dedupe_key=key)
 
 
 def _submission(sent: FormFields, options: FormOptions, inbound: Inbound, media: MediaType) -> Unpacked:

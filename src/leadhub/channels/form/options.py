@@ -1,14 +1,15 @@
 """What a form's source lets its owner choose."""
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import override
 
 from leadhub.channels.answers.names import Use
 from leadhub.channels.answers.options import AnswerOptions, FieldName
 from leadhub.channels.cors import origin
+from leadhub.domain.captcha import Otherwise
 from leadhub.domain.submission import Word
 
 _TARGET = re.compile(r"https?://([A-Za-z0-9.-]+(?::[0-9]{1,5})?)(?:[/?#][!#$%&'()*+,./0-9:;=?@A-Z_a-z~-]*)?", re.ASCII)
@@ -39,6 +40,22 @@ def _host(text: str) -> str:
     return text.lower()
 
 
+class CaptchaOptions(BaseModel):
+    """A captcha that the form's page shows; the source's secret is the captcha's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider: Literal["turnstile", "hcaptcha", "recaptcha"]
+    hostnames: tuple[Annotated[str, AfterValidator(_host)], ...] = Field(default=(), max_length=100)
+    """Where it may have been solved; the hosts of `allowed_origins` if empty."""
+    action: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    min_score: Annotated[float, Field(ge=0, le=1)] | None = None
+    """For reCAPTCHA v3 and hCaptcha Enterprise, which do not ask the visitor but guess."""
+    failed: Otherwise = Otherwise.REFUSE
+    unreachable: Otherwise = Otherwise.REVIEW
+    """While the provider does not answer: keep the form apart, or ask the visitor to come again."""
+
+
 class FormOptions(AnswerOptions):
     """Options of a `form` source."""
 
@@ -60,6 +77,12 @@ class FormOptions(AnswerOptions):
     Off by default: a repeat joins the same lead and scores nothing twice, while two people behind one form that asks
     for very little (a newsletter, a check-in) can well send the same bytes.
     """
+
+    captcha: CaptchaOptions | None = None
+    form_token: Otherwise | None = None
+    """What becomes of a form without a token of when it was opened, or one filled in faster than people can. The form
+    script fetches the token where the form says `data-token`; each is good for one submission and for a day."""
+    min_fill_seconds: Annotated[float, Field(ge=0, le=60)] = 2
 
     @model_validator(mode="after")
     def _activity_is_allowed(self) -> Self:

@@ -18,6 +18,7 @@ _NOT_FILLED = frozenset({"false", "0"})
 _MAX_ATTRIBUTES = 20
 _MAX_ATTRIBUTE = 500
 _MAX_ATTRIBUTE_NAME = 64
+_MAX_ID = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,19 @@ def read_form(sent: FormFields, options: FormOptions, inbound: Inbound) -> FormR
     fields, custom = read_fields(groups, errors)
     if (problem := _contact_problem(fields, groups, errors)) is not None:
         errors.append(problem)
+    is_spam = any(text.lower() not in _NOT_FILLED for text in texts_of(groups[Use.HONEYPOT]))
     page = Page(groups[Use.PAGE], _browser(inbound))
     content = Content(
         fields=fields,
         custom=custom,
         attribution=page.attribution(groups[Use.ATTRIBUTION]),
         activities=[_activity(groups, options, errors)],
-        consents=[read_consent(groups[Use.CONSENT], consent, errors) for consent in options.consents],
+        consents=[read_consent(groups, consent, errors) for consent in options.consents],
         evidence=page.evidence(),
+        visitor_id=next((text for text in texts_of(groups[Use.VISITOR]) if len(text) <= _MAX_ID), None),
         is_test=any(is_yes(text, None) for text in texts_of(groups[Use.TEST])),
+        doubts=["form: the honeypot was filled in"] if is_spam else [],
     )
-    is_spam = any(text.lower() not in _NOT_FILLED for text in texts_of(groups[Use.HONEYPOT]))
     return FormReading(content, tuple(errors), is_spam)
 
 

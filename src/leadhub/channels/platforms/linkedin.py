@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from leadhub.channels.digging import dig, each, members, moment, text
-from leadhub.channels.handshakes import linkedin
+from leadhub.channels.handshakes import LinkedInOptions, linkedin
 from leadhub.channels.platform import Platform, Sent, Told
 from leadhub.channels.protocol import Guide, Notice, SecretFrom
 from leadhub.channels.signatures import Mac, Part
@@ -44,6 +44,11 @@ def read(sent: Sent) -> Iterator[Told]:
             "form_name": text(form, "name"),
             "campaign_id": _last(text(lead, "leadMetadata", "sponsoredLeadMetadata", "campaign")),
             "creative_id": _last(text(lead, "associatedEntity", "associatedCreative")),
+        },
+        wordings={
+            f"consent_{text(box, 'id')}": words
+            for box in each(form, "content", "legalInfo", "consents")
+            if (words := _localized(box, "consent")[:4_000])
         },
     )
     questions = {text(one, "questionId"): one for one in each(form, "content", "questions")}
@@ -88,6 +93,7 @@ PLATFORM = Platform(
     read=read,
     announced=announced,
     activity="lead_form_submitted",
+    options=LinkedInOptions,
     handshake=linkedin,
     guide=Guide(
         "LinkedIn lead gen forms",
@@ -97,6 +103,7 @@ PLATFORM = Platform(
             "In the developer portal open the app's `Webhooks` and add {url}: it is validated, then every 2 hours",
             "Subscribe your ad account: POST https://api.linkedin.com/rest/leadNotifications with webhook {url}",
             "Give the source an access token with r_marketing_leadgen_automation: `leadhub sources token KEY`",
+            "Name whose leads they are: `leadhub sources set KEY owner=urn:li:sponsoredAccount:… client_id=…`",
         ),
     ),
 )

@@ -8,7 +8,8 @@ of a test lead but its placeholder texts.
 import re
 from collections.abc import Iterator
 
-from leadhub.channels.digging import each, moment, text, texts
+from leadhub.channels.answers.names import Use
+from leadhub.channels.digging import each, members, moment, text, texts
 from leadhub.channels.handshakes import MetaOptions, meta
 from leadhub.channels.platform import Platform, Sent, Told
 from leadhub.channels.protocol import Guide, Notice, SecretFrom
@@ -34,21 +35,45 @@ def announced(sent: Sent) -> Iterator[Notice]:
 
 
 def read(sent: Sent) -> Iterator[Told]:
-    """Read a fetched lead."""
+    """Read a fetched lead. The fetch brings along what its form asks, as far as that could be had."""
     lead = sent.document
-    lead_id = text(lead, "id")
-    answers = {text(one, "name"): texts(one, "values") for one in each(lead, "field_data")}
-    values = [value.lower() for found in answers.values() for value in found]
-    for box in each(lead, "custom_disclaimer_responses"):  # what a box means, the source's option `consents` says
-        answers[text(box, "checkbox_key")] = texts(box, "is_checked")
-    yield Told(
-        answers={name: found for name, found in answers.items() if name and found},
+    lead_id, form = text(lead, "id"), members(lead, "form")
+    questions = {text(one, "key"): one for one in each(form, "questions")}
+    told = Told(
         key=lead_id,
         submitted_at=moment(lead, "created_time"),
-        is_test=any(value.startswith(_PLACEHOLDER) or value in _TESTERS for value in values),
-        attributes={"lead_id": lead_id, "form_id": text(lead, "form_id"), "platform": text(lead, "platform")},
-        attribution={name: text(lead, name) for name in (*_ADS, "platform", "is_organic")},
+        attributes={
+            "lead_id": lead_id,
+            "form_id": text(lead, "form_id"),
+            "form_name": text(form, "name"),
+            "platform": text(lead, "platform"),
+        },
+        attribution={name: text(lead, name) for name in (*_ADS, "platform", "is_organic")}
+        | {"form_name": text(form, "name")},
+        wordings={text(box, "key"): words for box in each(form, "checkboxes") if (words := text(box, "text")[:4_000])},
     )
+    for one in each(lead, "field_data"):
+        question = questions.get(text(one, "name"), {})
+        values = texts(one, "values")
+        told.is_test |= any(value.lower().startswith(_PLACEHOLDER) or value.lower() in _TESTERS for value in values)
+        told.answer(_name(text(one, "name"), text(question, "label"), sent), *_readable(values, question))
+    for box in each(lead, "custom_disclaimer_responses"):  # what a box means, the source's option `consents` says
+        told.answer(text(box, "checkbox_key"), text(box, "is_checked"))
+    yield told
+
+
+def _name(key: str, label: str, sent: Sent) -> str:
+    """Return the name of an answer: the form's own key, unless only the question says what is meant."""
+    names = sent.options.names
+    if label and names.place(key).use is Use.CUSTOM and names.place(label).use is not Use.CUSTOM:
+        return label
+    return key
+
+
+def _readable(values: list[str], question: dict[str, object]) -> list[str]:
+    """Return the texts of the options that were chosen, as the form shows them."""
+    options = {text(one, "key"): text(one, "value") for one in each(question, "options")}
+    return [options.get(value) or value for value in values]
 
 
 PLATFORM = Platform(
@@ -67,6 +92,7 @@ PLATFORM = Platform(
             "In the app open `Webhooks` > Page; callback URL: {url}; verify token: {verify_token}; field: leadgen",
             "Install the app on the Page, or nothing comes: POST /{page id}/subscribed_apps?subscribed_fields=leadgen",
             "Give the source a system user's or long-lived Page token that may read leads: `leadhub sources token KEY`",
+            "Name the Page, so that leads whose notice is lost are found, too: `leadhub sources set KEY page_id=…`",
             "Try it with the Lead Ads Testing Tool; if Leads Access Manager is in use, list the app there as a CRM",
         ),
     ),

@@ -58,8 +58,8 @@ _RACES = 3
 # be half written, so the division fails the statement, nothing of it stands, and the repeat sees the key.
 _TAKE_IN = """
 WITH incoming AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::bytea[], $6::text[], $7::bool[],
-                         $8::text[], $9::bool[], $10::bytea[], $11::int[])
+    SELECT * FROM unnest((SELECT $1::uuid[]), $2::uuid[], $3::timestamptz[], $4::text[], $5::bytea[], $6::text[],
+                         $7::bool[], $8::text[], $9::bool[], $10::bytea[], $11::int[])
         AS t (id, source_id, received_at, content, raw, raw_type, is_spam, dedupe_key, permanent, fingerprint, bundle)
 ), earlier AS MATERIALIZED (
     SELECT i.id, i.bundle, k.submission_id, k.fingerprint, k.permanent,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from leadhub.domain.errors import NotFound
 from leadhub.domain.ids import DeliveryId
@@ -59,6 +60,10 @@ class AttemptRow:
     because: str | None
     remote_ip: str | None
     duration_ms: int | None
+    dns_ms: int | None
+    connect_ms: int | None
+    tls_ms: int | None
+    first_byte_ms: int | None
     response_headers: Mapping[str, Any] | None
     response_body: bytes | None
 
@@ -103,6 +108,10 @@ _ATTEMPT = (
     Attempt.because,
     Attempt.remote_ip,
     Attempt.duration_ms,
+    Attempt.dns_ms,
+    Attempt.connect_ms,
+    Attempt.tls_ms,
+    Attempt.first_byte_ms,
     Attempt.response_headers,
     Attempt.response_body,
 )
@@ -147,6 +156,7 @@ async def get_delivery(session: AsyncSession, delivery_id: DeliveryId) -> Delive
         openings=lane.openings if lane else 0,
         failing_since=lane.failing_since if lane else None,
         ahead=await _ahead(session, delivery),
+        behind=await _behind(session, delivery_id),
     )
     return DeliveryDetail(
         delivery=delivery,
@@ -159,6 +169,23 @@ async def get_delivery(session: AsyncSession, delivery_id: DeliveryId) -> Delive
         situation=situation,
         attempts=attempts,
     )
+
+
+async def _behind(session: AsyncSession, delivery_id: DeliveryId) -> UUID | None:
+    """Return the delivery of an earlier event of the same lead that has to come to an end first."""
+    mine, other, endpoint = aliased(Delivery), aliased(Delivery), aliased(Endpoint)
+    unfinished = other.state.in_(("pending", "leased", "held"))
+    query = (
+        select(other.id)
+        .join(mine, (mine.endpoint_id == other.endpoint_id) & (mine.lead_id == other.lead_id))
+        .join(endpoint, endpoint.id == mine.endpoint_id)
+        .where(mine.id == delivery_id, mine.is_ordered, other.is_ordered, other.sequence < mine.sequence)
+        .where(unfinished | ((other.state == "dead") & (endpoint.poison == "block")))
+        .order_by(other.sequence)
+        .limit(1)
+    )
+    found: UUID | None = (await session.execute(query)).scalar()
+    return found
 
 
 async def _ahead(session: AsyncSession, delivery: DeliveryRow) -> int:

@@ -37,12 +37,18 @@ class EventRow:
 _COLUMNS = (Event.id, Event.type, Event.lead_id, Event.sequence, Event.occurred_at, Event.body)
 
 
+async def settled_before(session: AsyncSession, *, now: datetime) -> datetime:
+    """Return the instant before which no event can appear any more: who reads in their order misses none until then."""
+    settled: datetime = (await session.execute(_SETTLED, {"now": now})).scalar_one()
+    return settled - _SKEW
+
+
 async def events_after(
     session: AsyncSession, *, after: UUID | None, types: Sequence[str], limit: int, now: datetime
 ) -> list[EventRow]:
     """Return events, oldest first, as far as no older one can appear any more: a few seconds behind the present."""
-    settled: datetime = (await session.execute(_SETTLED, {"now": now})).scalar_one()
-    query = select(*_COLUMNS).where(Event.id < first_uuid7(settled - _SKEW)).order_by(Event.id).limit(limit)
+    settled = await settled_before(session, now=now)
+    query = select(*_COLUMNS).where(Event.id < first_uuid7(settled)).order_by(Event.id).limit(limit)
     if after is not None:
         query = query.where(Event.id > after)
     if types:

@@ -7,12 +7,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Label, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Label, Select, and_, case, exists, func, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.errors import NotFound
 from leadhub.domain.ids import SourceId, SubmissionId, first_uuid7
-from leadhub.store.tables import Lead, Membership, PendingSubmission, Source, Submission
+from leadhub.store.tables import Lead, Membership, PendingSubmission, Source, Submission, WaitingActivity
 
 _CLOCKS_APART = timedelta(seconds=1)
 """An id is made a moment before or after `received_at` is read."""
@@ -22,6 +22,8 @@ class SubmissionState(StrEnum):
     """What became of a submission."""
 
     PENDING = "pending"
+    WAITING = "waiting"
+    """Behaviour of somebody whom nobody knows yet."""
     PROCESSED = "processed"
     FAILED = "failed"
     SPAM = "spam"
@@ -56,6 +58,8 @@ class SubmissionRow:
     due_at: datetime | None
     failed_at: datetime | None
     error: str | None
+    doubts: list[str] | None
+    """Why it is, or was, kept apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,7 @@ def _summary() -> Select[*tuple[Any, ...]]:
             PendingSubmission.due_at,
             PendingSubmission.failed_at,
             PendingSubmission.error,
+            Submission.content["doubts"].label("doubts"),
         )
         .outerjoin(Source, Source.id == Submission.source_id)
         .outerjoin(Membership, Membership.submission_id == Submission.id)
@@ -118,8 +123,13 @@ def _state() -> Label[str]:
         (Submission.is_spam, SubmissionState.SPAM.value),
         (PendingSubmission.failed_at.is_not(None), SubmissionState.FAILED.value),
         (PendingSubmission.submission_id.is_not(None), SubmissionState.PENDING.value),
+        (_waits(), SubmissionState.WAITING.value),
         else_=SubmissionState.PROCESSED.value,
     ).label("state")
+
+
+def _waits() -> ColumnElement[bool]:
+    return exists().where(WaitingActivity.submission_id == Submission.id)
 
 
 def _conditions(which: SubmissionFilter) -> list[ColumnElement[bool]]:
@@ -149,5 +159,8 @@ _IS: Mapping[SubmissionState, ColumnElement[bool]] = {
     SubmissionState.SPAM: Submission.is_spam.is_(True),
     SubmissionState.FAILED: PendingSubmission.failed_at.is_not(None),
     SubmissionState.PENDING: and_(PendingSubmission.submission_id.is_not(None), PendingSubmission.failed_at.is_(None)),
-    SubmissionState.PROCESSED: and_(Submission.is_spam.is_(False), PendingSubmission.submission_id.is_(None)),
+    SubmissionState.WAITING: _waits(),
+    SubmissionState.PROCESSED: and_(
+        Submission.is_spam.is_(False), PendingSubmission.submission_id.is_(None), not_(_waits())
+    ),
 }
