@@ -31,7 +31,7 @@ async def test_two_leads_are_merged_listed_and_parted(leadhub: Leadhub, resource
     assert edited.code == 0, edited.err
     assert "Changed: department, job_title, seniority." in edited.out + edited.err
     assert wrong.code != 0
-    assert "#/fields/phone" in wrong.err or "phone" in wrong.err
+    assert "phone" in wrong.err
     assert merged.code == 0, merged.err
     assert [(one["winner_id"], one["loser_id"], one["actor"]) for one in merges] == [(winner, loser, "command line")]
     assert [lead["id"] for lead in alone] == [winner]

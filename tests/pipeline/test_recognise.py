@@ -56,7 +56,7 @@ def playbook() -> CompiledPlaybook:
 
 @pytest.fixture
 def work(resources: Resources) -> Processing:
-    return Processing(resources.engine, Ids(), clock)
+    return Processing(resources.engine, Ids(), clock, batch_rows=200)
 
 
 @pytest.fixture
