@@ -20,12 +20,18 @@ async def test_two_leads_are_merged_listed_and_parted(leadhub: Leadhub, resource
     listed = json.loads((await leadhub("leads", "list", "--json")).out)
     winner, loser = (lead["id"] for lead in reversed(listed))
 
+    edited = await leadhub("leads", "edit", winner, "job_title=CTO", "city=")
+    wrong = await leadhub("leads", "edit", winner, "phone=12")
     merged = await leadhub("leads", "merge", winner, loser, "--because", "One person.")
     merges = json.loads((await leadhub("leads", "merges", "--lead", loser, "--json")).out)
     alone = json.loads((await leadhub("leads", "list", "--json")).out)
     parted = await leadhub("leads", "unmerge", merges[0]["id"], "--because", "Two people.")
     again = await leadhub("leads", "merge", winner, loser, "--because", "One person.")
 
+    assert edited.code == 0, edited.err
+    assert "Changed: department, job_title, seniority." in edited.out + edited.err
+    assert wrong.code != 0
+    assert "phone" in wrong.err
     assert merged.code == 0, merged.err
     assert [(one["winner_id"], one["loser_id"], one["actor"]) for one in merges] == [(winner, loser, "command line")]
     assert [lead["id"] for lead in alone] == [winner]

@@ -79,8 +79,21 @@ def test_a_number_of_thousands_brings_a_few_and_leaves_room_for_those_who_look_a
 
     found = numbers(register.candidates(Sighting(keys={PHONE: False}), [17]))
 
-    assert found[0] == 17
+    assert found[:2] == [4_999, 17]
     assert len(found) == MOST_HOLDERS + 1
+
+
+def test_the_newest_holder_of_a_shared_key_is_there_however_many_look_more_alike() -> None:
+    register = Register()
+    for number in range(1_000, 1_003):
+        register.know(a_lead(number, {PHONE: True}))
+    for number in range(4 * MOST_CANDIDATES):
+        register.know(a_lead(number), [number % 40, 40 + number % 41, 81 + number % 43])
+
+    found = numbers(register.candidates(Sighting(keys={PHONE: False}), range(124)))
+
+    assert len(found) == MOST_CANDIDATES
+    assert found[0] == 1_002
 
 
 def test_what_a_batch_makes_is_found_by_the_next_of_the_batch(ids: Iterator[LeadId]) -> None:

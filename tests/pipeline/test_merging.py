@@ -18,6 +18,7 @@ from leadhub.domain.lead import FOLDED, folded
 from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
 from leadhub.pipeline import reviewing
+from leadhub.pipeline.editing import Edit, edit_lead
 from leadhub.pipeline.merging import Wish, merge_leads, undo_merge
 from leadhub.pipeline.process import Processing, process_due
 from leadhub.pipeline.recognise import arrived, from_row, load_facts
@@ -74,6 +75,9 @@ class Desk:
 
     async def undo(self, merge_id: UUID) -> None:
         await undo_merge(self.work, self.playbook, merge_id, because="two people", actor="a test")
+
+    async def edit(self, lead: LeadId, fields: dict[str, str | None]) -> None:
+        await edit_lead(self.work, self.playbook, Edit(lead_id=lead, fields=fields, actor="a test"))
 
     async def picture(self, *leads: LeadId) -> dict[LeadId, dict[str, Any]]:
         """All that follows from the submissions of leads, and who holds which key."""
@@ -421,15 +425,18 @@ async def test_what_is_folded_anew_equals_what_was_kept_step_by_step(desk: Desk)
     assert await desk.picture(*leads) == before
 
 
-@pytest.mark.parametrize("seed", range(5))
+ANSWERS: list[reviewing.Answer] = ["same", "not_same"]
+
+
+@pytest.mark.parametrize("seed", range(6))
 async def test_whatever_is_merged_and_undone_each_lead_is_what_its_submissions_add_up_to(desk: Desk, seed: int) -> None:
     random = Random(seed)
     people = [{"email": f"kim.{n}@acme.example", "first_name": "Kim", "company": f"Firm {n}"} for n in range(4)]
     people += [{"phone": f"+3461234567{n}", "first_name": "Kim", "job_title": "CTO"} for n in range(3)]
     homes = [await desk.comes(person) for person in people]
     merges: list[UUID] = []
-    for _ in range(18):
-        match random.choice(["merge", "merge", "undo", "comes", "mixed"]):
+    for _ in range(20):
+        match random.choice(["merge", "merge", "undo", "comes", "mixed", "edit", "take back", "answer"]):
             case "merge":
                 with suppress(Conflict):
                     merges.append(await desk.merge(*random.sample(homes, 2), although_not_same=True))
@@ -442,6 +449,17 @@ async def test_whatever_is_merged_and_undone_each_lead_is_what_its_submissions_a
                 )
             case "mixed":
                 await desk.comes(random.choice(people) | random.choice(people))
+            case "edit":
+                more = random.choice([{}, random.choice(people)])
+                await desk.edit(random.choice(homes), {"city": f"City {random.random()}", **more})
+            case "take back":
+                await desk.edit(random.choice(homes), {"city": None, random.choice(["email", "phone"]): None})
+            case "answer":
+                open_ones = await desk.rows("SELECT submission_id FROM match_review WHERE answer IS NULL ORDER BY 1")
+                for review in open_ones[:1]:
+                    said = random.choice(ANSWERS)
+                    with suppress(Conflict, NotFound):
+                        await reviewing.answer(desk.work, desk.playbook, review["submission_id"], said, actor="a test")
             case _:
                 pass
 
@@ -482,7 +500,8 @@ async def everything_adds_up(desk: Desk) -> None:
     members = await desk.rows("SELECT lead_id FROM membership")
     [submissions] = await desk.rows("SELECT count(*) AS n FROM submission")
     assert {row["lead_id"] for row in members} == set(living)
-    assert len(members) == submissions["n"]
+    [edits] = await desk.rows("SELECT count(*) AS n FROM lead_edit")
+    assert len(members) == submissions["n"] + edits["n"]
     for lead_id in living:
         async with driver.connect(desk.resources.engine) as connection:
             arrivals = [arrived(member.waiting) for member in await stored_merges.members(connection, [lead_id])]

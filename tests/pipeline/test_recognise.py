@@ -29,9 +29,10 @@ Sql = Callable[..., Awaitable[list[dict[str, Any]]]]
 SWITCHBOARD = Key("phone", "+34911234567")
 ADA = {"full_name": "Ada Kowalski", "phone": SWITCHBOARD.value, "company": "Acme"}
 
+# Leads with these numbers and a phone, each with so many of some block keys.
 _CROWD = """
 WITH crowd AS (SELECT n, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid AS id
-                 FROM generate_series(1, 5000) AS n),
+                 FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n),
 l AS (INSERT INTO lead (id, version, sequence, created_at, updated_at, is_test, golden, custom, attribution, consents,
                         profile, score_total, score_fit, score_engagement, stage, temperature, route, route_rule,
                         route_because)
@@ -41,8 +42,10 @@ l AS (INSERT INTO lead (id, version, sequence, created_at, updated_at, is_test, 
                  'companies', '[]'::jsonb, 'places', '[]'::jsonb, 'externals', '{}'::jsonb),
              0, 0, 0, 'MQL', 'cold', 'none', '', '' FROM crowd),
 k AS (INSERT INTO identity_key (kind, value, lead_id, status, first_seen_at, last_seen_at)
-      SELECT 'phone', :phone, id, 'shared', now(), now() FROM crowd)
-INSERT INTO block_key (key, lead_id) SELECT k, id FROM crowd, unnest(CAST(:blocks AS bigint[])) AS k
+      SELECT 'phone', :phone, id, 'shared', now(), now() FROM crowd WHERE :phone <> '')
+INSERT INTO block_key (key, lead_id)
+SELECT (CAST(:blocks AS bigint[]))[1 + (n + j) % cardinality(CAST(:blocks AS bigint[]))], id
+  FROM crowd, generate_series(1, CAST(:each AS int)) AS j
 """
 
 
@@ -53,7 +56,7 @@ def playbook() -> CompiledPlaybook:
 
 @pytest.fixture
 def work(resources: Resources) -> Processing:
-    return Processing(resources.engine, Ids(), clock)
+    return Processing(resources.engine, Ids(), clock, batch_rows=200)
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def sql(resources: Resources) -> Sql:
 async def crowd(sql: Sql) -> None:
     """Five thousand people with one telephone, who all sound like Ada, too."""
     blocks = sorted(block_keys(sighting_of(normalise(ADA))))
-    await sql(_CROWD, phone=SWITCHBOARD.value, blocks=blocks)
+    await sql(_CROWD, first=1, last=5_000, phone=SWITCHBOARD.value, blocks=blocks, each=len(blocks))
 
 
 @pytest.fixture
@@ -121,6 +124,22 @@ async def test_somebody_among_five_thousand_on_one_phone_is_found_again_by_name(
     assert outcome.updated == 1
     [row] = await sql("SELECT because FROM membership ORDER BY submission_id DESC LIMIT 1")
     assert row["because"].startswith("same shared phone and name")
+
+
+async def test_a_number_of_many_stays_shared_when_fifty_strangers_look_more_alike(
+    resources: Resources, work: Processing, playbook: CompiledPlaybook, source: UUID, sql: Sql
+) -> None:
+    maria = {"full_name": "Maria Garcia", "phone": SWITCHBOARD.value, "postal_code": "28001", "city": "Madrid"}
+    blocks = sorted(block_keys(sighting_of(normalise(maria))))
+    await sql(_CROWD, first=1, last=20, phone=SWITCHBOARD.value, blocks=blocks, each=0)
+    await sql(_CROWD, first=21, last=80, phone="", blocks=blocks, each=3)
+    await received(resources.engine, source, content(maria))
+
+    await process_due(work, playbook)
+
+    keys = await sql("SELECT DISTINCT status FROM identity_key WHERE value = :phone", phone=SWITCHBOARD.value)
+    assert [key["status"] for key in keys] == ["shared"]
+    assert len(await sql("SELECT id FROM lead")) == 81
 
 
 def mailbox(number: int) -> str:

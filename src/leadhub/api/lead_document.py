@@ -23,8 +23,8 @@ class GoldenField(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": dict(GOLDEN)})
 
     value: Scalar
-    source: str = Field(description="The source's name.")
-    submission_id: UUID
+    source: str = Field(description="The source's name; of an edit, who wrote it.")
+    submission_id: UUID = Field(description="What brought it: a submission, or an edit.")
     at: datetime
     rule: str = Field(description="The rule that chose it among several.")
     provenance: str = Field(description="stated, observed, enriched, inferred or edited.")

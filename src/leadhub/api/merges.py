@@ -86,7 +86,7 @@ class MergeOut(BaseModel):
     undone_because: str | None
     moved_back: list[UUID] = Field(description="Submissions that went to the loser when it was undone.")
     unclear: list[UUID] = Field(
-        description="Submissions that came in between and could be either's. They stayed: have a look at them."
+        description="Submissions that came in between and could be either's. They stayed, and a review asks of each."
     )
 
 
@@ -167,8 +167,8 @@ async def undo(
     """Part two people that were taken for one; again changes nothing.
 
     What the merge moved goes back, under the old id, and is judged and routed afresh. What came since goes to the side
-    whose keys it carries; `unclear` lists what could be either's. The two are not joined again by anything but a
-    person's word.
+    whose keys it carries; `unclear` lists what could be either's, and a review asks of each whose it is. The two are
+    not joined again by anything but a person's word.
     """
     playbook = await ActivePlaybook(resources.sessions).current(now=now)
     await undo_merge(_processing(resources), playbook, merge_id, because=body.because, actor=f"key:{caller.key_id}")

@@ -186,7 +186,10 @@ async def get_review(review_id: Id, resources: OpenResources) -> ReviewDetail:
     responses=problems(404, 409),
 )
 async def answer_same(review_id: Id, caller: CallerNow, resources: OpenResources, now: Now) -> ReviewDetail:
-    """Merge both leads, the older one stays; again changes nothing. Undo it like any merge."""
+    """Merge both leads, the older one stays; again changes nothing. Undo it like any merge.
+
+    Leads that were declared two people (by an undo, by another answer) stay two: then the submission alone goes over.
+    """
     return await _answer(resources, review_id, "same", actor=f"key:{caller.key_id}", now=now)
 
 

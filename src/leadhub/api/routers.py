@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from leadhub.api import (
     channels,
     deliveries,
+    edits,
     endpoints,
     events,
     feedback,
@@ -30,6 +31,7 @@ ROUTERS: list[APIRouter] = [
     leads.router,
     feedback.router,
     routing.router,
+    edits.router,
     merges.router,
     reviews.router,
     weights.router,

@@ -22,6 +22,16 @@ class SubmissionEntry(_Entry):
     because: str
 
 
+class EditEntry(_Entry):
+    """Somebody wrote into it."""
+
+    kind: Literal["edit"]
+    edit_id: UUID
+    actor: str
+    fields: list[str] = Field(description="What it still sets.")
+    taken_back: list[str] = Field(description="What it set before somebody took it back.")
+
+
 class ActivityEntry(_Entry):
     """The person did something."""
 
@@ -111,6 +121,7 @@ class DeliveryEntry(_Entry):
 
 Entry = Annotated[
     SubmissionEntry
+    | EditEntry
     | ActivityEntry
     | ScoreEntry
     | StageEntry

@@ -6,13 +6,15 @@ from uuid import UUID
 from cyclopts import App
 from pydantic import ValidationError
 
-from leadhub.cli.console import Columns, clean, note, say, show, show_json
+from leadhub.cli.console import Columns, clean, note, printable, say, show, show_json
 from leadhub.cli.database import an_id, now, use
 from leadhub.cli.errors import UserError
 from leadhub.cli.options import Flag, Json
+from leadhub.domain.errors import InvalidInput
 from leadhub.domain.feedback import Outcome, Said
 from leadhub.domain.ids import LeadId
 from leadhub.pipeline import feedback as pipeline
+from leadhub.pipeline.editing import Edit, Edited, edit_lead
 from leadhub.pipeline.merging import Wish, merge_leads, undo_merge
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing
@@ -120,6 +122,38 @@ _MERGES: Columns = {
 
 
 @app.command
+def edit(id_: str, /, *assignments: str) -> None:
+    """Write values into a lead that no later submission replaces, or take such values back.
+
+    Args:
+        id_: The lead's id.
+        assignments: `job_title=CTO` sets a field, `job_title=` takes its edits back.
+    """
+    fields = dict(_assigned(one) for one in assignments)
+    if not fields:
+        raise InvalidInput("Name at least one field, as in job_title=CTO.")
+    wish = Edit(lead_id=LeadId(an_id(id_, "leads")), fields=fields, actor=_ACTOR)
+
+    async def work(resources: Resources) -> Edited:
+        playbook = await ActivePlaybook(resources.sessions).current(now=now())
+        done = await edit_lead(_processing(resources), playbook, wish)
+        resources.deliveries_nudge()
+        return done
+
+    done = use(work)
+    note(f"Changed: {', '.join(done.changed) or 'nothing'}.")
+    if done.also_held_by:
+        note(f"Also held by: {', '.join(map(str, done.also_held_by))}. `leadhub reviews list` asks who is who.")
+
+
+def _assigned(text: str) -> tuple[str, str | None]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidInput(f"{printable(name)} has no value: write name=value.")
+    return name.strip(), value.strip() or None
+
+
+@app.command
 def merge(winner: str, loser: str, /, *, because: str, although_not_same: Flag = False) -> None:
     """Make one lead of two that are the same person.
 
@@ -167,7 +201,7 @@ def unmerge(merge_id: str, /, *, because: str) -> None:
     unclear = (done.undone or {}).get("unclear", [])
     note(f"{done.loser_id} lives again beside {done.winner_id}.")
     if unclear:
-        note(f"Could be either's and stayed: {', '.join(unclear)}.")
+        note(f"Could be either's and stayed: {', '.join(unclear)}. `leadhub reviews list` asks whose they are.")
 
 
 @app.command

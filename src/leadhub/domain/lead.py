@@ -19,13 +19,15 @@ from leadhub.domain.matching.profile import Profile
 from leadhub.domain.matching.sighting import Sighting
 from leadhub.domain.model import ConsentState, Fact, FieldValue, GoldenValue, LeadView
 from leadhub.domain.submission import Content, StatedActivity
-from leadhub.domain.survivorship import candidates, fold, shown
+from leadhub.domain.survivorship import EDITED, candidates, fold, shown
 
 MOST_FACTS = 1_000
 """Facts kept apart in one lead. Past it, activities of a type are counted without their attributes."""
 ARRIVED = "submission_received"
 """The activity of a submission that names none: something came in."""
 
+EDIT = "edit"
+"""The channel of what a person writes into a lead: one more entry of the fold, but nothing that the lead did."""
 LEAD_HANDLE = "lead"
 """Kind of the handle that is a lead's own id."""
 
@@ -53,6 +55,11 @@ class Arrived:
         """Return all that may lead to the person, strongest first: for behaviour, which says no more of anybody."""
         told = [Key(LEAD_HANDLE, str(self.content.lead_id))] if self.content.lead_id else []
         return [*told, *self.sighting.keys, *([self.visitor] if self.visitor else [])]
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether somebody of ours wrote it, rather than the lead."""
+        return self.channel == EDIT
 
     @property
     def keys(self) -> Mapping[Key, bool]:
@@ -182,22 +189,34 @@ class Lead:
         return all(arrived.content.waits for arrived in self.arrived)
 
     def absorb(self, arrived: Arrived) -> None:
-        """Make a submission part of this lead.
+        """Make a submission, or an edit, part of this lead.
 
-        Behaviour says what somebody did and not who somebody is: of it the lead learns no key and no address.
+        Behaviour says what somebody did and not who somebody is: of it the lead learns no key and no address. An edit
+        says nothing of what the lead did.
         """
+        is_behaviour = arrived.content.waits
+        self._take_golden(
+            candidates(
+                arrived.values if not is_behaviour else _without_contact(arrived.values),
+                submission_id=arrived.submission_id,
+                source=arrived.source,
+                at=arrived.received_at,
+                provenance=EDITED if arrived.is_edit else "stated",
+            )
+        )
+        if not is_behaviour:
+            for key, shared in arrived.keys.items():
+                self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
+            self.profile.add(arrived.sighting)
+            self.new_blocks |= arrived.blocks
+        if not arrived.is_edit:
+            self._note_arrival(arrived)
+
+    def _note_arrival(self, arrived: Arrived) -> None:
         first = not self.arrived and self.is_new
         if not arrived.content.waits:
             self.is_test = arrived.content.is_test and (first or self.is_test)
             self.created_at = min(self.created_at, arrived.received_at)
-        self._take_golden(
-            candidates(
-                arrived.values if not arrived.content.waits else _without_contact(arrived.values),
-                submission_id=arrived.submission_id,
-                source=arrived.source,
-                at=arrived.received_at,
-            )
-        )
         self.custom = _newest(self.custom, _stamped(arrived.content.custom, arrived))
         if arrived.content.attribution or not arrived.content.waits or not self.attribution:
             self.attribution = _unite_touches(self.attribution, _touch(arrived))
@@ -206,11 +225,6 @@ class Lead:
             self._count(Fact(activity.type, activity.attributes, 1, at, at))
         if arrived.visitor:  # never proof of a person: several people may use one browser, and the last one counts
             self.keys[arrived.visitor] = self.new_keys[arrived.visitor] = True
-        if not arrived.content.waits:
-            for key, shared in arrived.keys.items():
-                self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
-            self.profile.add(arrived.sighting)
-            self.new_blocks |= arrived.blocks
         self.arrived.append(arrived)
 
     def unite(self, other: "Lead") -> None:
@@ -249,7 +263,7 @@ class Lead:
         Its keys are left to whoever knows which of them others use, too.
 
         Args:
-            arrivals: all submissions of the lead, at least one, in any order.
+            arrivals: all submissions and edits of the lead, at least one submission, in any order.
         """
         anew = folded(self.lead_id, arrivals)
         self._note_changes(anew.golden)
@@ -347,9 +361,9 @@ def folded(lead_id: LeadId, arrivals: Iterable[Arrived]) -> Lead:
 
     Args:
         lead_id: of the lead.
-        arrivals: at least one, in any order.
+        arrivals: at least one that is no edit, in any order.
     """
-    in_order = sorted(arrivals, key=lambda arrived: (arrived.received_at, arrived.submission_id))
+    in_order = sorted(arrivals, key=lambda arrived: (arrived.is_edit, arrived.received_at, arrived.submission_id))
     first = next((arrived for arrived in in_order if not arrived.content.waits), in_order[0])
     lead = Lead(lead_id, created_at=first.received_at)
     for arrived in in_order:

@@ -84,13 +84,14 @@ class Register:
     def candidates(self, sighting: Sighting, blocks: Iterable[int]) -> list[Known]:
         """Return whom to compare it with: who holds one of its keys alone, then those with whom it shares most.
 
-        What is shared counts the more, the fewer share it. `store.candidates` chooses among stored leads alike.
+        What is shared counts the more, the fewer share it; the newest holder of a key is always there, to tell that it
+        is shared. `store.candidates` chooses among stored leads alike.
         """
         shares: defaultdict[LeadId, float] = defaultdict(float)
         for key in sighting.keys:
             holders = self._holders.get(key, {})
-            for lead_id in map(self.living, islice(reversed(holders), MOST_HOLDERS)):
-                shares[lead_id] += _rarity(len(holders)) if self.leads[lead_id].keys.get(key) else inf
+            for place, lead_id in enumerate(map(self.living, islice(reversed(holders), MOST_HOLDERS))):
+                shares[lead_id] += _rarity(len(holders)) if place else inf
         for block in blocks:
             holders = self._blocks.get(block, {})
             if len(holders) <= MOST_HOLDERS:

@@ -6,7 +6,8 @@ and merging two leads is folding their golden values together.
 
     e-mail      a personal mailbox before a shared one, then the newest; its domain and class come with it
     names       a full name before a nickname, both before an initial; then the newest
-    the rest    the newest; an edit by a person before any source, until a newer edit
+    the rest    the newest
+    any         an edit by a person before any source, until a newer edit, or until the edit is taken back
 
 Two parts of a lead are never mixed. A job is what was said beside one company, a place what was said beside one
 country: when the newest company or country is another, what was said with the former one is shown as `former_job_title`
@@ -38,6 +39,7 @@ _MAILBOX_RANK = {"free": 3, "business": 3, "role": 2, "disposable": 1}
 _TITLE = ("job_title", "seniority", "department")
 _PLACE = ("street", "postal_code", "city", "region")
 _GROUPS = (_TITLE, _PLACE)
+_NAME = ("first_name", "last_name", "full_name")
 _OF_COMPANY = (*_TITLE, "industry", "employees", "website", "company_domain")
 _ANCHORS = dict.fromkeys(("company", *_OF_COMPANY), "company") | dict.fromkeys(("country", *_PLACE), "country")
 """Field → the field whose value it is true for."""
@@ -59,7 +61,7 @@ def candidates(
             submission_id=submission_id,
             source=source,
             at=at,
-            rule="only value",
+            rule=EDITED if provenance == EDITED else "only value",
             provenance=provenance,
             beside=str(key) if (key := beside.get(_ANCHORS.get(name, ""))) else None,
         )
@@ -112,15 +114,16 @@ def _apart(golden: dict[str, GoldenValue]) -> dict[str, GoldenValue]:
 
 
 def _fold_mailbox(survived: dict[str, GoldenValue], one: Golden, other: Golden) -> None:
-    winner = max((one, other), key=lambda side: (_mailbox_rank(side), *_recency(side["email"])))
+    winner = max((one, other), key=_mailbox_rank)
     for name in _MAILBOX:
         if name in winner:
             survived[name] = _ruled(winner[name], "a personal mailbox before a shared one, then most recent")
 
 
-def _mailbox_rank(side: Golden) -> int:
+def _mailbox_rank(side: Golden) -> tuple[Any, ...]:
+    is_edit, *recency = _recency(side["email"])
     mailbox_class = side.get("email_class")
-    return _MAILBOX_RANK.get(str(mailbox_class.value), 0) if mailbox_class is not None else 0
+    return (is_edit, _MAILBOX_RANK.get(str(mailbox_class.value), 0) if mailbox_class is not None else 0, *recency)
 
 
 def _fold_group(survived: dict[str, GoldenValue], one: Golden, other: Golden, group: tuple[str, ...]) -> None:
@@ -150,7 +153,7 @@ def _chosen(name: str, one: GoldenValue, other: GoldenValue) -> GoldenValue:
 
 
 def _ruled(value: GoldenValue, rule: str) -> GoldenValue:
-    if value.rule == rule:
+    if value.rule == rule or value.provenance == EDITED:
         return value
     return GoldenValue(value.value, value.submission_id, value.source, value.at, rule, value.provenance, value.beside)
 
@@ -187,3 +190,12 @@ _RULES: dict[str, tuple[Rank, str]] = {
 def shown(golden: Golden) -> dict[str, FieldValue]:
     """Return the values that are true of the lead now."""
     return {name: value.value for name, value in golden.items() if not name.startswith(FORMER)}
+
+
+def edited_with(name: str) -> tuple[str, ...]:
+    """Return the fields that an edit of one sets, or takes back, together: itself, a whole name, a whole address.
+
+    >>> edited_with("city"), edited_with("job_title")
+    (('street', 'postal_code', 'city', 'region'), ('job_title',))
+    """
+    return next((group for group in (_NAME, _PLACE) if name in group), (name,))

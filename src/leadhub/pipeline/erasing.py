@@ -13,7 +13,7 @@ from leadhub import telemetry
 from leadhub.domain import events as models
 from leadhub.domain.errors import Conflict
 from leadhub.domain.ids import EventId, LeadId, SubmissionId, uuid7_time
-from leadhub.domain.lead import Lead
+from leadhub.domain.lead import EDIT, Lead
 from leadhub.domain.scoring import CompiledPlaybook
 from leadhub.pipeline import merging, qualify, reporting
 from leadhub.pipeline.process import Processing
@@ -63,7 +63,11 @@ async def _erase(connection: Connection, work: Processing, playbook: CompiledPla
     if lead_id is not None:
         lead = (await merging.locked(connection, [lead_id]))[lead_id]
         members = await merges.members(connection, [lead_id])
-        rest = [member for member in members if member.waiting.submission_id != order.submission_id]
+        rest = [
+            member
+            for member in members
+            if member.waiting.submission_id != order.submission_id and member.waiting.channel != EDIT
+        ]
         if rest:
             await _without(connection, work, playbook, lead=lead, submission_id=order.submission_id, members=members)
         else:

@@ -12,7 +12,7 @@ Locks are taken in the order in which processing takes them: the keys, sorted, t
 merged away is locked after the one that holds what it had.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -31,7 +31,7 @@ from leadhub.pipeline import qualify, reporting
 from leadhub.pipeline.process import Processing
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import Contention, MergeOf, Recognised, arrived, from_row, load_facts
-from leadhub.pipeline.saving import block_rows, fact_rows, lead_row, merge
+from leadhub.pipeline.saving import block_rows, fact_rows, key_rows, lead_row, merge
 from leadhub.store import changes, driver, events, feedback, leads, merges, reviews
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
@@ -150,14 +150,14 @@ async def _already_one(connection: Connection, wish: Wish) -> UUID:
     return made.id
 
 
-async def locked(connection: Connection, ids: Sequence[LeadId]) -> dict[LeadId, Lead]:
-    """Lock keys and leads as processing does, and load the leads with their facts and keys.
+async def locked(connection: Connection, ids: Sequence[LeadId], *, more: Collection[Key] = ()) -> dict[LeadId, Lead]:
+    """Lock keys, those of the leads and more, and leads as processing does; load the leads with their facts and keys.
 
     Raises:
         Contention: one of them was merged away meanwhile; it all begins again.
     """
     held = await merges.keys_of(connection, ids)
-    await leads.lock_keys(connection, [key for keys in held.values() for key in keys])
+    await leads.lock_keys(connection, {*more, *(key for keys in held.values() for key in keys)})
     rows = await leads.load_for_update(connection, ids)
     if any(row["merged_into"] is not None for row in rows):
         raise Contention
@@ -174,6 +174,7 @@ async def write(
     rows.leads = [lead_row(lead, judgement, now) for lead, judgement in judged]
     rows.facts = [row for lead, _ in judged for row in fact_rows(lead)]
     rows.blocks = [row for lead, _ in judged for row in block_rows(lead)]
+    rows.keys = [row for lead, _ in judged for row in key_rows(lead, now)]
     await changes.write(connection, rows)
 
 
@@ -210,7 +211,7 @@ async def _undo(
     unmerged = reporting.Unmerged(
         merge_id=made.id, winner=holder_id, loser=loser.lead_id, parting=parted.parting, because=because
     )
-    await _judge_anew(connection, work, playbook, [holder, loser], now=now, unmerged=unmerged)
+    await judge_anew(connection, work, playbook, [holder, loser], now=now, unmerged=unmerged)
 
     # What could be either's, for a person to say.
     unclear = [one for one in parted.stay if one.submission_id in parted.parting.unclear]
@@ -262,49 +263,46 @@ async def _move(
     if await merges.owner(connection, submission_id) != holder_id:
         raise Contention
     holder, receiver = leads_of_both[holder_id], leads_of_both[receiver_id]
-    stored = await _whole_history(connection, [holder_id, receiver_id])
-    went = {member.waiting.submission_id: member.lead_id for member in stored} | {submission_id: receiver_id}
-    stay, back = (
-        [one for one in map(_arrived, stored) if went[one.submission_id] == lead_id]
-        for lead_id in (holder_id, receiver_id)
-    )
-    if not stay:
-        raise Conflict("Nothing would be left of its lead; merge the two.")
     await merges.move_members(connection, [submission_id], to=receiver_id, because=because)
+    stay, back = await history(connection, holder_id), await history(connection, receiver_id)
+    if all(one.is_edit for one in stay):
+        raise Conflict("Nothing would be left of its lead; merge the two.")
     holder.refold(stay)
     receiver.refold(back)
     await _part_keys(connection, frozenset(), holder, receiver, stay=stay, back=back)
-    await _judge_anew(connection, work, playbook, [holder, receiver], now=work.clock())
+    await judge_anew(connection, work, playbook, [holder, receiver], now=work.clock())
 
 
-def _arrived(member: StoredMember) -> Arrived:
-    return arrived(member.waiting)
-
-
-async def _whole_history(connection: Connection, ids: Sequence[LeadId]) -> list[StoredMember]:
-    """Return all submissions of leads.
+async def history(connection: Connection, lead_id: LeadId) -> list[Arrived]:
+    """Return all submissions and edits of a lead.
 
     Raises:
-        Conflict: the content of one was deleted, so that the leads cannot be folded anew.
+        Conflict: the content of one was deleted, so that the lead cannot be folded anew.
     """
-    stored = await merges.members(connection, ids)
-    if len(stored) != await merges.count_members(connection, ids):
+    return [arrived(member.waiting) for member in await _members(connection, lead_id)]
+
+
+async def _members(connection: Connection, lead_id: LeadId) -> list[StoredMember]:
+    stored = await merges.members(connection, [lead_id])
+    if len(stored) != await merges.count_members(connection, [lead_id]):
         raise Conflict("The content of some submissions was deleted; what they said cannot be folded anew.")
     return stored
 
 
-async def _judge_anew(
+async def judge_anew(
     connection: Connection,
     work: Processing,
     playbook: CompiledPlaybook,
-    refolded: Sequence[Lead],
+    changed: Sequence[Lead],
     *,
     now: datetime,
     unmerged: reporting.Unmerged | None = None,
 ) -> None:
-    """Judge leads whose submissions have changed, tell of it and write them; of an un-merge the first one tells."""
-    await merges.drop_facts(connection, [lead.lead_id for lead in refolded])
-    judgements = [qualify.judge(lead, playbook, now=now) for lead in refolded]
+    """Judge leads that are made of something else now, tell of it and write them; the first one tells of an undo."""
+    await merges.drop_facts(connection, [lead.lead_id for lead in changed])
+    for lead in changed:
+        lead.touched_facts = set(lead.facts)
+    judgements = [qualify.judge(lead, playbook, now=now) for lead in changed]
     rows = await qualify.follow(connection, judgements, playbook, new_id=work.new_id, now=now)
     reported = [
         event
@@ -315,7 +313,7 @@ async def _judge_anew(
             public_url=work.public_url,
             new_id=work.new_id,
             now=now,
-            unmerged=unmerged if judgement.lead is refolded[0] else None,
+            unmerged=unmerged if judgement.lead is changed[0] else None,
         )
     ]
     await write(connection, rows, [(judgement.lead, judgement) for judgement in judgements], now=now)
@@ -339,8 +337,8 @@ async def _parted(connection: Connection, made: StoredMerge, holder: LeadId) -> 
     Raises:
         Conflict: there is nothing to part, or a submission's content was deleted, so that no side can be folded.
     """
-    stored = await _whole_history(connection, [holder])
-    arrivals = {member.waiting.submission_id: _arrived(member) for member in stored}
+    stored = await _members(connection, holder)
+    arrivals = {member.waiting.submission_id: arrived(member.waiting) for member in stored}
     members = [
         Member(member.waiting.submission_id, member.since, frozenset(arrivals[member.waiting.submission_id].keys))
         for member in stored
@@ -356,11 +354,13 @@ async def _parted(connection: Connection, made: StoredMerge, holder: LeadId) -> 
     # What a later merge, which still holds, brought back here after it had left is not this one's to move.
     moved = (made.submissions & arrivals.keys()) - elsewhere
     parting = part(members, moved=moved, later=later - moved)
-    if not parting.back or not parting.stay:
+    # What declares two people different, and what a lead is made of, are submissions; an edit is neither.
+    back, stay = ([one for one in side if not arrivals[one].is_edit] for side in (parting.back, parting.stay))
+    if not back or not stay:
         raise Conflict("Nothing is left to part: the submissions of one side went elsewhere meanwhile.")
-    own = [one for one in parting.stay if one not in elsewhere and one not in parting.unclear] or list(parting.stay)
+    own = [one for one in stay if one not in elsewhere and one not in parting.unclear] or stay
     first_winners = [one for one in own if periods[0].moved_on is None or one in periods[0].moved_on]
-    apart = {(parting.back[0], kept[0]) for kept in (own, first_winners) if kept}
+    apart = {(back[0], kept[0]) for kept in (own, first_winners) if kept}
     return _Parted(
         parting, [arrivals[one] for one in parting.stay], [arrivals[one] for one in parting.back], sorted(apart)
     )

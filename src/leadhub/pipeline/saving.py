@@ -62,7 +62,7 @@ def add_leads(changes: Changes, batch: Recognised, judgements: Sequence[Judgemen
     arrived = [one for lead in touched for one in lead.arrived]
     changes.leads = [lead_row(lead, by_id.get(lead.lead_id), now) for lead in changed]
     changes.memberships = [_membership(batch, lead, one, now) for lead in touched for one in lead.arrived]
-    changes.keys = [row for lead in touched for row in _key_rows(lead)]
+    changes.keys = [row for lead in touched for row in key_rows(lead, lead.received_at)]
     changes.blocks = [row for lead in touched for row in block_rows(lead)]
     changes.reviews = batch.reviews(now)
     # Another batch may be making a lead of the same person that only its looks could find.
@@ -91,14 +91,15 @@ def _membership(batch: Recognised, lead: Lead, arrived: Arrived, now: datetime) 
     }
 
 
-def _key_rows(lead: Lead) -> list[dict[str, Any]]:
+def key_rows(lead: Lead, seen_at: datetime | None) -> list[dict[str, Any]]:
+    """Return the keys that were brought to a lead, as their rows."""
     return [
         {
             "kind": key.kind,
             "value": key.value,
             "lead_id": lead.lead_id,
             "status": "shared" if shared else "active",
-            "seen_at": lead.received_at,
+            "seen_at": seen_at,
         }
         for key, shared in lead.new_keys.items()
     ]

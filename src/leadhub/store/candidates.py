@@ -51,8 +51,9 @@ WITH sought_key AS (SELECT * FROM unnest($1::int[], $2::text[], $3::text[]) AS s
 sought_block AS (SELECT * FROM unnest($4::int[], $5::bigint[]) AS s (place, block)),
 holder AS MATERIALIZED (
     SELECT k.kind, k.value, h.lead_id, h.status = 'shared' AS is_shared,
-           CASE WHEN h.status = 'shared' THEN 1 + ln($6::float8 / count(*) OVER (PARTITION BY k.kind, k.value))
-                ELSE 'infinity' END AS counts
+           CASE WHEN h.status = 'active' OR row_number() OVER (PARTITION BY k.kind, k.value ORDER BY h.lead_id DESC) = 1
+                THEN 'infinity'
+                ELSE 1 + ln($6::float8 / count(*) OVER (PARTITION BY k.kind, k.value)) END AS counts
       FROM (SELECT DISTINCT kind, value FROM sought_key) AS k
      CROSS JOIN LATERAL (
         SELECT lead_id, status FROM identity_key AS i
@@ -94,6 +95,7 @@ async def find(connection: Connection, sought: Sequence[Sought]) -> Found:
     """Return the living leads with which the submissions of a batch are to be compared, in the order of their ids.
 
     For each submission MOST_CANDIDATES at most: who holds one of its keys alone, then those with whom it shares most.
+    Of those who share one of its keys, the newest is always there: it tells that the key is shared.
     """
     keys = [(place, key) for place, one in enumerate(sought) for key in one.keys]
     blocks = [(place, block) for place, one in enumerate(sought) for block in one.blocks]

@@ -78,6 +78,8 @@ _LEAD = (
     "DELETE FROM enrolment WHERE lead_id = ANY ($1::uuid[])",
     "DELETE FROM match_recheck WHERE lead_id = ANY ($1::uuid[])",
     "DELETE FROM match_review WHERE lead_id = ANY ($1::uuid[]) OR candidate_id = ANY ($1::uuid[])",
+    "DELETE FROM lead_edit WHERE id IN (SELECT submission_id FROM membership WHERE lead_id = ANY ($1::uuid[]))",
+    "DELETE FROM membership WHERE lead_id = ANY ($1::uuid[])",
     "DELETE FROM merge WHERE winner_id = ANY ($1::uuid[]) OR loser_id = ANY ($1::uuid[])",
     "DELETE FROM event WHERE lead_id = ANY ($1::uuid[])",
     (

@@ -13,6 +13,7 @@ import orjson
 
 from leadhub.domain.deduplication import Key
 from leadhub.domain.ids import LeadId, SubmissionId
+from leadhub.domain.lead import EDIT
 from leadhub.domain.submission import Content
 from leadhub.domain.unmerging import Parting
 from leadhub.store.driver import Connection
@@ -220,7 +221,7 @@ async def living(connection: Connection, lead_id: LeadId) -> LeadId | None:
 
 @dataclass(frozen=True, slots=True)
 class StoredMember:
-    """A submission of a lead, since when, and what it is made of; `waiting` as processing reads it."""
+    """A submission or an edit of a lead, since when, and what it is made of; `waiting` as processing reads it."""
 
     lead_id: LeadId
     since: datetime
@@ -228,30 +229,35 @@ class StoredMember:
 
 
 # A submission's content is read anew with the source's options of today: this is what a change of a mapping or of a
-# normaliser asks for. What a source was when it came is not kept.
+# normaliser asks for. What a source was when it came is not kept. An edit reads like a submission of who wrote it.
 _MEMBERS = """
 SELECT m.lead_id, m.since, s.id, s.received_at, s.content::text, s.source_id, c.name, c.channel, c.options
   FROM membership AS m
   JOIN submission AS s ON s.id = m.submission_id
   JOIN source AS c ON c.id = s.source_id
  WHERE m.lead_id = ANY ($1::uuid[])
- ORDER BY s.id
+ UNION ALL
+SELECT m.lead_id, m.since, e.id, e.edited_at, jsonb_build_object('fields', e.fields)::text, e.id, e.actor, $2, '{}'
+  FROM membership AS m
+  JOIN lead_edit AS e ON e.id = m.submission_id
+ WHERE m.lead_id = ANY ($1::uuid[])
+ ORDER BY 3
 """
 _COUNT_MEMBERS = "SELECT count(*) FROM membership WHERE lead_id = ANY ($1::uuid[])"
 
 
 async def members(connection: Connection, ids: Collection[LeadId]) -> list[StoredMember]:
-    """Return the submissions of leads, in the order of receipt."""
+    """Return the submissions and edits of leads, in the order of receipt."""
     return [
         StoredMember(
             row[0], row[1], Waiting(row[2], row[3], Content.model_validate_json(row[4]), row[5], row[6], row[7], row[8])
         )
-        for row in await connection.fetch(_MEMBERS, list(ids))
+        for row in await connection.fetch(_MEMBERS, list(ids), EDIT)
     ]
 
 
 async def count_members(connection: Connection, ids: Collection[LeadId]) -> int:
-    """Return how many submissions leads have, also of those whose content was deleted."""
+    """Return how many submissions and edits leads have, also of those whose content was deleted."""
     count: int = await connection.fetchval(_COUNT_MEMBERS, list(ids))
     return count
 

@@ -414,6 +414,22 @@ class Membership(Base):
     since: Mapped[datetime]
 
 
+class LeadEdit(Base):
+    """What a person wrote into a lead. A membership says whose it is, so it goes wherever its lead's submissions go."""
+
+    __tablename__ = "lead_edit"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    """Stands as `submission_id` in `membership`."""
+    fields: Mapped[dict[str, Any]]
+    """Canonical field → text, without those that were taken back."""
+    taken_back: Mapped[dict[str, Any]]
+    """Field → {actor, at}: who did not want it any more, and when."""
+    actor: Mapped[str]
+    """`command line`, or `key:` and an API key's id."""
+    edited_at: Mapped[datetime]
+
+
 class IdentityKey(Base):
     """A key that finds a lead alone (`active`), or that several people share and that then needs a name (`shared`)."""
 

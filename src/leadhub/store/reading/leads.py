@@ -12,7 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadhub.domain.deduplication import Key
 from leadhub.domain.errors import NotFound
 from leadhub.domain.ids import LeadId
-from leadhub.store.tables import Assignment, Enrolment, IdentityKey, Lead, Membership, Merge, ResponseClock
+from leadhub.store.tables import (
+    Assignment,
+    Enrolment,
+    IdentityKey,
+    Lead,
+    LeadEdit,
+    Membership,
+    Merge,
+    ResponseClock,
+)
 
 _MOST_HOPS = 32
 """Merges re-point what was merged before, so one hop is the rule; this only bounds a loop."""
@@ -148,6 +157,7 @@ class LeadRows:
     """The lead and all that were merged into it."""
     keys: tuple[Row, ...]
     memberships: int
+    """Submissions, without edits."""
     merges: tuple[Row, ...]
     assignment: Row | None
     promise: Row | None
@@ -194,7 +204,8 @@ async def _rows(session: AsyncSession, query: Rows) -> tuple[Row, ...]:
 
 
 async def _count(session: AsyncSession, lead_id: LeadId) -> int:
-    query = select(func.count()).select_from(Membership).where(Membership.lead_id == lead_id)
+    is_edit = select(LeadEdit.id).where(LeadEdit.id == Membership.submission_id).exists()
+    query = select(func.count()).select_from(Membership).where(Membership.lead_id == lead_id, ~is_edit)
     return (await session.execute(query)).scalar_one()
 
 

@@ -19,6 +19,14 @@ _PARTS: Mapping[str, str] = {
           FROM membership AS m JOIN submission AS s ON s.id = m.submission_id
           LEFT JOIN source AS c ON c.id = s.source_id
          WHERE m.lead_id = :lead""",
+    "edit": """
+        SELECT e.edited_at AS at, jsonb_build_object(
+            'edit_id', e.id, 'actor', e.actor,
+            'fields', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(e.fields) AS k),
+            'taken_back', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(e.taken_back) AS k))
+            AS detail
+          FROM membership AS m JOIN lead_edit AS e ON e.id = m.submission_id
+         WHERE m.lead_id = :lead""",
     "activity": """
         SELECT a.occurred_at AS at, jsonb_build_object(
             'type', a.type, 'attributes', a.attributes, 'submission_id', a.submission_id) AS detail
