@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 SHORT = ("scoring", "normalisation", "channels", "accept", "processing", "delivery", "speed_to_lead")
-LONG = ("growth", "overload", "dedupe", "simulation")
+LONG = ("growth", "overload", "dedupe", "simulation", "scan")
 RESULTS = Path(__file__).parent / "results"
 
 
