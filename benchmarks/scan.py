@@ -43,7 +43,8 @@ SELECT r.submission_id, c.submission_id AS candidate
 
 async def fill(resources: Resources, source: UUID, arrivals: list[Arrival]) -> dict[UUID, int]:
     """Store a stream in order of arrival and process it; return each submission's true person."""
-    new_id, people = Ids(), {}
+    new_id = Ids()
+    people: dict[UUID, int] = {}
     for start in range(0, len(arrivals), _ROWS):
         some = {new_id(): one for one in arrivals[start : start + _ROWS]}
         contents = [
