@@ -12,7 +12,8 @@ from pathlib import Path
 
 SHORT = ("scoring", "normalisation", "channels", "accept", "processing", "routing", "delivery", "speed_to_lead")
 LONG = (
-    "growth", "candidates", "overload", "dedupe", "simulation", "neighbours", "recovery", "worker_memory", "claims"
+    "growth", "candidates", "overload", "dedupe", "scan", "simulation", "neighbours", "recovery", "worker_memory",
+    "claims",
 )  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 

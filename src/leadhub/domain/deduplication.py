@@ -86,6 +86,11 @@ class Match:
             return f"{self.proof or 'no hard agreement'}, but {self.objection} ({bits})"
         return f"{self.proof or 'no hard agreement'} ({bits})"
 
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether proof stands against objection, as in a family on one phone: nothing is to be learnt from it."""
+        return self.proof is not None and self.objection is not None
+
     def document(self) -> dict[str, Any]:
         """Return it for storing and showing; it holds no value of anybody."""
         verdict = {"lead_id": str(self.lead_id), "proof": self.proof, "objection": self.objection}

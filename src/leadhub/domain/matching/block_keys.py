@@ -58,14 +58,20 @@ def _by_name(first_name: str, last_name: str, first: str, last: str) -> Iterator
         given, family = letters(first_name), letters(last_name)
         yield f"spelt {given}{family}"
         yield f"spelt {family}{given}"
+        yield f"spelt {given[:1]}{family}"
 
 
 def _by_email(sighting: Sighting, first: str, last: str) -> Iterator[str]:
     local = sighting.email.rpartition("@")[0]
     if sighting.has_own_mailbox and len(local) >= _LEAST_LOCAL:
         plain = "".join(filter(str.isalnum, local))
+        domain = sighting.email.rpartition("@")[2]
         yield f"local {plain}"
         yield f"spelt {letters(local)}"
+        # A slip stands in one half; a letter too many may move the middle by one.
+        for half in {len(plain) // 2, (len(plain) + 1) // 2}:
+            yield f"half {plain[:half]} {domain}"
+            yield f"half {plain[-half:]} {domain}"
         if is_unusual(local):
             yield f"unusual {plain[:4]} {''.join(filter(str.isdigit, local))}"
     if domain := sighting.company_domain:

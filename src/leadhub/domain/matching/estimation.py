@@ -26,6 +26,9 @@ _SETTLED = 0.01
 _ENOUGH = 10
 """Pairs that must show a level, on either side, before its bits change."""
 
+_ECHO = ("e-mail", "similar")
+"""Addresses are alike because the names in them are: learnt as if it stood alone, it would count these twice."""
+
 Levels = Mapping[str, str]
 """What is compared → how it turned out: `matching.evidence.Evidence.level`."""
 Part = tuple[str, str]
@@ -50,7 +53,8 @@ def estimate(
         bits_to_pick_one: see `weights`; the odds with which each candidate starts.
     """
     chance = _Shown(strangers.items())
-    learnable = {part for part, row in start.by_level.items() if not row.picks_one and chance.totals.get(row.compares)}
+    fixed = {part for part, row in start.by_level.items() if row.picks_one or part == _ECHO}
+    learnable = {part for part in start.by_level.keys() - fixed if chance.totals.get(part[0])}
     bits = {part: row.bits + (bits_to_pick_one if row.picks_one else 0) for part, row in start.by_level.items()}
     for _ in range(_ROUNDS):
         same = _Shown(
@@ -65,7 +69,9 @@ def estimate(
         bits |= learnt
         if change < _SETTLED:
             break
-    rows = (row if row.picks_one else replace(row, bits=round(bits[part], 1)) for part, row in start.by_level.items())
+    rows = (
+        replace(row, bits=round(bits[part], 1)) if part in learnable else row for part, row in start.by_level.items()
+    )
     return replace(start, version=version, rows=tuple(rows))
 
 

@@ -141,30 +141,35 @@ def _email(sighting: Sighting, profile: Profile, name: NameLikeness) -> str:
         return "family" if sighting.has_own_mailbox else "shared"
     names = {part for one in (sighting.name, *profile.names) for part in (one.first, one.last) if len(part) > 2}
     levels = {_addresses(email, other, names) for other in others} if sighting.has_own_mailbox else set()
-    is_spelt = name.last is Likeness.UNKNOWN and (
-        any(spells(other, sighting.name) for other in others) or any(spells(email, known) for known in profile.names)
-    )
+    spelt = ""
+    if name.last is Likeness.UNKNOWN:
+        written = {spells(other, sighting.name) for other in others} | {spells(email, one) for one in profile.names}
+        spelt = next((level for level in ("spelt", "initial") if level in written), "")
     found = (
         ("slip", "slip" in levels),
         ("handle", "handle" in levels),
         ("colleague", bool(sighting.company_domain) and sighting.company_domain in profile.company_domains),
-        ("spelt", is_spelt),
+        (spelt, bool(spelt)),
         ("similar", "similar" in levels),
         ("differs", bool(levels)),
     )
     return next((level for level, holds in found if holds), "")
 
 
-def spells(email: str, name: Name) -> bool:
-    """Whether an address is made of somebody's whole name, in any order and with anything behind it.
+def spells(email: str, name: Name) -> str:
+    """Return whether an address is made of somebody's name, in any order and with anything behind it.
 
-    >>> spells("byron.ada7@example.org", Name("ada", "byron")), spells("ada7@example.org", Name("ada", "byron"))
-    (True, False)
+    `spelt` is the whole name, perhaps with a slip; `initial` the first name's letter and the last name.
+
+    >>> [spells(f"{local}@acme.org", Name("ada", "byron")) for local in ("byron.ada7", "adda-byron", "abyron", "ada7")]
+    ['spelt', 'spelt', 'initial', '']
     """
     if not (name.first and name.last):
-        return False
-    first, last = (letters(part) for part in (name.first, name.last))
-    return letters(_parts(email)[0]) in {first + last, last + first}
+        return ""
+    written, first, last = letters(_parts(email)[0]), letters(name.first), letters(name.last)
+    if any(written == whole or _is_slip(written, whole) for whole in (first + last, last + first)):
+        return "spelt"
+    return "initial" if written in {first[:1] + last, last + first[:1]} else ""
 
 
 def letters(text: str) -> str:
