@@ -19,9 +19,11 @@ from leadhub.channels.platform import Platform
 from leadhub.channels.protocol import Channel, Connection, Inbound
 from leadhub.channels.registry import CHANNELS, PLATFORMS
 from leadhub.domain.ids import SourceId
+from leadhub.outbound.captcha import Verifier
+from leadhub.outbound.limits import RateLimits
 from leadhub.pipeline.capture import Gate, Target, capture
 from leadhub.pipeline.lookups import ApiKeys, Connections
-from leadhub.resources import Ids, clock, open_inbox, open_resources
+from leadhub.resources import Ids, clock, open_inbox, open_resources, webhook_sender
 from leadhub.settings import Settings
 from leadhub.store.migrations import migrate
 
@@ -124,7 +126,7 @@ async def _taken(requests: Mapping[str, tuple[Channel, Inbound, Connection]]) ->
         settings = Settings.model_validate(
             {"database_url": servers.database_url, "redis_url": servers.redis_url, "secret_key": servers.secret_key}
         )
-        async with open_resources(settings) as resources:
+        async with open_resources(settings) as resources, webhook_sender(settings) as sender:
             inbox = open_inbox(resources)
             gate = Gate(
                 channels=CHANNELS,
@@ -133,6 +135,8 @@ async def _taken(requests: Mapping[str, tuple[Channel, Inbound, Connection]]) ->
                 inbox=inbox,
                 sessions=resources.sessions,
                 new_id=Ids(),
+                verifier=Verifier(sender, {}, clock=time.monotonic),
+                limits=RateLimits(resources.redis, key=resources.vault.derive("addresses")[0], clock=time.monotonic),
             )
             for _ in range(_BATCHES):
                 for name, (channel, inbound, connection) in requests.items():

@@ -272,7 +272,7 @@ async def test_a_token_of_when_the_form_was_opened_is_fetched_from_another_origi
     async with browser.page(site.url) as page:
         await page.type("#email", "ada@example.org")
         state = ""
-    for _ in range(50):  # the token comes after the page
+        for _ in range(50):  # the token comes after the page
             await page.click("button")
             if await page.until("['success', 'error'].includes(document.forms[0].dataset.state)"):
                 state = await page.ask("document.forms[0].dataset.state")
