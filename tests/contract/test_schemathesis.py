@@ -15,6 +15,7 @@ import uvicorn
 from hypothesis import strategies as st
 from schemathesis import Case
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
@@ -135,7 +136,7 @@ def complaints(url: str, token: str, known: dict[str, str]) -> Iterator[str]:
             )
             @hypothesis.given(case=operation.as_strategy(generation_mode=mode), is_known=st.booleans())
             def request(case: Case[Any], *, is_known: bool) -> None:
-                if is_known:
+                if is_known and not is_wrong(case, ParameterLocation.PATH):
                     for name in case.path_parameters or {}:
                         case.path_parameters[name] = known.get(name) or known[case.path]
                 if isinstance(case.body, dict) and case.body.get("wait_seconds") in range(1, 31):
@@ -148,6 +149,12 @@ def complaints(url: str, token: str, known: dict[str, str]) -> Iterator[str]:
                 continue  # nothing can be wrong in a request without parameters
             except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - whatever it is, this operation has it
                 yield f"{operation.label} ({mode.value}): {describe(error)}"
+
+
+def is_wrong(case: Case[Any], place: ParameterLocation) -> bool:
+    """Whether a part of a request was made to be refused."""
+    found = case.meta.components.get(place) if case.meta else None
+    return found is not None and found.mode is GenerationMode.NEGATIVE
 
 
 def without_security(described: dict[str, Any]) -> dict[str, Any]:

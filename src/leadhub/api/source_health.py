@@ -135,7 +135,7 @@ async def get_source_health(source_id: Id, resources: OpenResources) -> SourceHe
     operation_id="set_source_token",
     summary="Give a source a token",
     openapi_extra=needs(Scope.SOURCES_WRITE),
-    responses=problems(404, 413),
+    responses=problems(400, 404, 413),
 )
 async def set_source_token(source_id: Id, body: TokenIn, resources: OpenResources, now: Now) -> SourceHealthOut:
     """Let a source ask at its platform with this token from now on; what waited for it goes on."""
@@ -155,7 +155,7 @@ async def set_source_token(source_id: Id, body: TokenIn, resources: OpenResource
     summary="Read a source's lists again",
     status_code=202,
     openapi_extra=needs(Scope.SOURCES_WRITE),
-    responses=problems(404, 409, 413),
+    responses=problems(400, 404, 409, 413),
 )
 async def backfill_source(source_id: Id, body: BackfillIn, resources: OpenResources, now: Now) -> SourceHealthOut:
     """Have the workers read the platform's lists again from a moment on; leads that are here stay one lead each."""
