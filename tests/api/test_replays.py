@@ -87,7 +87,7 @@ async def test_an_ordered_endpoint_explains_and_a_delivery_can_be_given_up(
     async with driver.transaction(admin.resources.engine) as connection:
         await append(connection, [first, an_event(sequence=2, lead_id=first.lead_id)])
     found = (await client.get("/v1/deliveries")).json()["items"]
-    earlier, later = sorted(found, key=lambda one: one["event_id"] != str(first.event_id))
+    earlier, later = sorted(found, key=lambda one: one["event_id"] != str(first.id))
 
     waits = (await client.get(f"/v1/deliveries/{later['id']}")).json()
     cancelled = await client.post(f"/v1/deliveries/{earlier['id']}/cancel")
