@@ -137,7 +137,7 @@ async def running(settings: Settings, channels: Mapping[str, Channel] = ECHOES) 
 @asynccontextmanager
 async def own_database(servers: EmbeddedServers, template: str, name: str) -> AsyncIterator[Settings]:
     """Settings for a database that a whole module of tests shares."""
-    await execute(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
+    await execute(servers, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield Settings.model_validate(
         {
             "database_url": servers.database_url.replace("@/postgres?", f"@/{name}?"),
