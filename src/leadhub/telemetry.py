@@ -7,7 +7,7 @@ labels.
 
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 import orjson
@@ -102,24 +102,13 @@ def _allow_listed(_logger: object, _method: str, line: MutableMapping[str, Any])
     return line
 
 
-class _Stderr:
-    """Writes to what is standard error at the time of writing: while a live table is on screen, that is the table's."""
-
-    def __init__(self, *_: object) -> None:
-        self.debug = self.info = self.warning = self.error = self.critical = self.msg
-
-    def msg(self, line: str) -> None:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
-
-
 def configure_logging(*, log_format: str, level: str) -> None:
     """Send structured lines to stderr, and every library's warnings through the same allow-list."""
     renderer: structlog.typing.Processor
-    factory: Callable[..., object]
+    factory: structlog.WriteLoggerFactory | structlog.BytesLoggerFactory
     if log_format == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        factory = _Stderr
+        factory = structlog.WriteLoggerFactory(sys.stderr)
     else:  # a line a request: orjson and no detour through text are a tenth of its cost
         renderer = structlog.processors.JSONRenderer(serializer=orjson.dumps)
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)

@@ -6,9 +6,16 @@ from pathlib import Path
 import pytest
 from tests.cli.commands import Leadhub, Ran, environment, run_leadhub
 
+from leadhub import telemetry
 from leadhub.demo import processes
 from leadhub.demo.processes import Processes
 from leadhub.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_logging_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that a test calls in this process must not decide how all later tests log."""
+    monkeypatch.setattr(telemetry, "configure_logging", lambda **_: None)
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ async def test_an_endpoint_for_replays_gets_nothing_that_happens(outbox: Outbox)
 async def test_a_preview_counts_and_changes_nothing(outbox: Outbox, now: datetime) -> None:
     endpoint = await outbox.endpoint(types=["lead.routed"], is_subscribed=False)
     ids = await _happened(outbox, now, 12, body=b'{"data":{"score":5}}')
-    await _happened(outbox, now, 3, body=b'{"data":{"score":80}}')
+    ids += await _happened(outbox, now, 3, body=b'{"data":{"score":80}}')
     await _happened(outbox, now, 2, type="lead.created")
 
     high = [Condition(path="/data/score", at_least=50)]
