@@ -1,9 +1,11 @@
 """A command beside a deployment of this test's own."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.cli.commands import Leadhub, Ran, environment, run_leadhub
 
 from leadhub import telemetry
@@ -13,9 +15,12 @@ from leadhub.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def _no_logging_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_logging_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A command that a test calls in this process must not decide how all later tests log."""
     monkeypatch.setattr(telemetry, "configure_logging", lambda **_: None)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
