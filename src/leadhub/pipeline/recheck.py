@@ -51,6 +51,7 @@ async def recheck_due(work: Processing, playbook: CompiledPlaybook) -> int:
 async def _compare(work: Processing, playbook: CompiledPlaybook, newer: LeadId, older: LeadId) -> None:
     """Merge two leads, or ask about them, or leave them; nothing if one of them is gone meanwhile."""
     async with driver.transaction(work.engine) as connection:
+        await driver.by_index(connection)
         found = await merges.members(connection, [newer])
         arrivals = [arrived(member.waiting) for member in found]
         seen = await candidates.find(connection, [Sought(arrival.keys, arrival.blocks) for arrival in arrivals])

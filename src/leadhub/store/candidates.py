@@ -63,7 +63,7 @@ alike AS MATERIALIZED (
       FROM (SELECT DISTINCT block FROM sought_block) AS b
      CROSS JOIN LATERAL (
         SELECT lead_id, count(*) OVER () AS holders
-          FROM (SELECT lead_id FROM block_key AS k WHERE k.key = b.block LIMIT $6::int + 1) AS o) AS h
+          FROM (SELECT lead_id FROM block_key AS k WHERE k.key = b.block ORDER BY lead_id LIMIT $6::int + 1) AS o) AS h
      WHERE h.holders <= $6::int),
 ranked AS (
     SELECT lead_id, row_number() OVER (PARTITION BY place ORDER BY sum(counts) DESC, lead_id DESC) AS rank

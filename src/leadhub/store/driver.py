@@ -44,6 +44,15 @@ async def connect(engine: AsyncEngine) -> AsyncIterator[Connection]:
         pooled.close()
 
 
+async def by_index(connection: Connection) -> None:
+    """Have what this transaction looks up looked up by index, whatever the tables' size just now.
+
+    A plan is kept, and one that was made while a table had a few rows would read all of it for each key an hour of
+    leads later: until its statistics are next renewed, every lead costs more than the one before.
+    """
+    await connection.execute("SET LOCAL enable_seqscan = off")
+
+
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """Lend a connection for one transaction at READ COMMITTED; an exception rolls it back.
