@@ -74,6 +74,8 @@ class Recognised:
     """Behaviour of somebody whom nobody knows yet."""
     became: Mapping[LeadId, LeadId] = field(default_factory=dict)
     """Leads that this batch made part of another → of which."""
+    seen: str = ""
+    """The snapshot with which its people were looked for."""
 
     def reviews(self, now: datetime) -> list[dict[str, Any]]:
         """Return the questions for a person, as their rows."""
@@ -111,7 +113,7 @@ async def recognise(
     arrivals = [arrived(submission) for submission in waiting]
     people = [arrival for arrival in arrivals if not arrival.content.waits]
     behaviour = [arrival for arrival in arrivals if arrival.content.waits]
-    await store.lock_keys(connection, sorted({handle for arrival in arrivals for handle in arrival.handles}))
+    snapshot = await store.lock_keys(connection, sorted({handle for arrival in arrivals for handle in arrival.handles}))
     for _ in range(_LOOKS):
         seen = await candidates.find(connection, [Sought(arrival.keys, arrival.blocks) for arrival in people])
         register, placements = await _placed(connection, seen, people, weights=weights, new_id=new_id)
@@ -120,6 +122,7 @@ async def recognise(
         if leads is not None:
             batch = _gathered(leads, register, people, placements)
             _join(batch, behaviour, whose)
+            batch.seen = snapshot
             return batch
     raise Contention
 

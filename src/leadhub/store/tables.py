@@ -466,6 +466,8 @@ class MatchRecheck(Base):
 
     lead_id: Mapped[UUID] = mapped_column(primary_key=True)
     due_at: Mapped[datetime] = mapped_column(index=True)
+    seen: Mapped[str | None]
+    """The snapshot (`pg_snapshot`) with which its people were looked for: what it sees was compared then."""
 
 
 class MatchReview(Base):
