@@ -34,9 +34,9 @@ class Profile:
     externals: dict[str, str] = field(default_factory=dict)
     """Kind of a sender's own id (one a source) → the id."""
 
-    def add(self, sighting: Sighting) -> None:
-        """Take in one more submission."""
-        self.submissions += 1
+    def add(self, sighting: Sighting, *, is_edit: bool = False) -> None:
+        """Take in one more submission, or an edit by a person, which says who somebody is and is no submission."""
+        self.submissions += not is_edit
         if sighting.name.first or sighting.name.last:
             _count(self.names, sighting.name, 1)
         if sighting.email:
