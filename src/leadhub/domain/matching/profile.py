@@ -28,6 +28,7 @@ class Profile:
     names: dict[Name, int] = field(default_factory=dict)
     """Each spelling → how often it was seen."""
     emails: dict[str, EmailClass | None] = field(default_factory=dict)
+    """Keys of mailboxes. Without a class: what came hashed, and the SHA-256 of spellings that the key does not give."""
     phones: dict[str, PhoneKind | None] = field(default_factory=dict)
     companies: dict[str, None] = field(default_factory=dict)
     places: dict[Place, None] = field(default_factory=dict)
@@ -41,6 +42,8 @@ class Profile:
             _count(self.names, sighting.name, 1)
         if sighting.email:
             _keep(self.emails, sighting.email, sighting.email_class)
+            for spelling in sighting.email_hashes[:-1]:
+                _keep(self.emails, spelling, None)
         for phone in sighting.phones:
             _keep(self.phones, phone, sighting.phone_kind)
         for company in sighting.companies:
