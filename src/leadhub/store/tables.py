@@ -576,7 +576,7 @@ class DedupeScan(Base):
     merged: Mapped[int]
     asked: Mapped[int]
     shown: Mapped[dict[str, Any]]
-    """{"candidates": [[pattern, count], ...], "strangers": [...]}: what learning needs of the comparisons."""
+    """What the slices leave for the end: {"candidates": [[pattern, count], ...], "doubts": [...], ...}."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     learnt: Mapped[int | None]
