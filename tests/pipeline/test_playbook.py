@@ -13,11 +13,12 @@ from tests.support.waiting import a_source, content, received
 from leadhub.domain.errors import Conflict, InvalidDocument, PreconditionFailed
 from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
+from leadhub.domain.standing import Move
 from leadhub.pipeline import playbook
 from leadhub.pipeline.playbook import SETTLING, ActivePlaybook
 from leadhub.pipeline.process import Processing, process_due
 from leadhub.pipeline.rescore import rescore_published
-from leadhub.pipeline.simulation import Move, simulate
+from leadhub.pipeline.simulation import simulate
 from leadhub.resources import Ids, Resources, clock
 
 GUIDE = shipped("guide")

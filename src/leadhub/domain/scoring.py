@@ -62,10 +62,19 @@ class CompiledGroup:
         return self.high if self.high is not None and points > self.high else points
 
 
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A version that judges every lead beside the one that decides, and decides nothing."""
+
+    version: int
+    playbook: "CompiledPlaybook"
+
+
 class CompiledPlaybook:
     """A playbook, ready to judge leads. Safe to share: it keeps nothing of a lead."""
 
-    def __init__(self, playbook: Playbook) -> None:
+    def __init__(self, playbook: Playbook, shadow: Shadow | None = None) -> None:
+        self.shadow = shadow
         scope = Scope(playbook.expand, ZoneInfo(playbook.metadata.timezone))
         self.playbook = playbook
         self.reference = playbook.reference
@@ -278,9 +287,9 @@ class CompiledPlaybook:
         return tuple(dict.fromkeys(change for changes in every for change in changes))
 
 
-def compile_playbook(playbook: Playbook) -> CompiledPlaybook:
-    """Make a playbook ready to judge leads."""
-    return CompiledPlaybook(playbook)
+def compile_playbook(playbook: Playbook, shadow: Shadow | None = None) -> CompiledPlaybook:
+    """Make a playbook ready to judge leads, perhaps with another one beside it."""
+    return CompiledPlaybook(playbook, shadow)
 
 
 def _compile_group(name: str, group: Group, scope: Scope) -> CompiledGroup:

@@ -19,6 +19,7 @@ from leadhub.domain.lead import Lead
 from leadhub.domain.model import Route
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.scoring import CompiledPlaybook
+from leadhub.domain.standing import Move, Moved, Standing
 from leadhub.pipeline.recognise import from_row, load_facts
 from leadhub.store import driver, leads
 
@@ -29,36 +30,6 @@ _LAST = UUID(int=(1 << 128) - 1)
 
 Progress = Callable[[int], Awaitable[None]]
 """Told, after each slice, how many leads were tried so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a lead stands by one playbook."""
-
-    total: int
-    stage: str
-    temperature: str
-    route: str
-    """"sales:na", "nurture:beginner", "nurture:none" or "none"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """How many leads would move from one stage, temperature or route to another."""
-
-    what: str
-    before: str
-    after: str
-    leads: int
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """One lead that would be judged differently."""
-
-    lead_id: UUID
-    before: Standing
-    after: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +150,7 @@ class _Tally:
 
     def add(self, lead: Lead, old: Decision, new: Decision) -> None:
         self.leads += 1
-        before, after = _standing(old), _standing(new)
+        before, after = Standing.of(old), Standing.of(new)
         if before != after:
             self._note_moves(lead, before, after)
         for decision, teams in zip((old, new), self.teams, strict=True):
@@ -194,14 +165,10 @@ class _Tally:
 
     def _note_moves(self, lead: Lead, before: Standing, after: Standing) -> None:
         self.rescored += before.total != after.total
-        moved = False
-        for what in ("stage", "temperature", "route"):
-            was, becomes = getattr(before, what), getattr(after, what)
-            if was != becomes:
-                moved = True
-                self.moves[what, was, becomes] += 1
-        self.changed += moved
-        if moved and len(self.examples) < self.most_examples:
+        moves = list(before.moves(after))
+        self.moves.update(moves)
+        self.changed += bool(moves)
+        if moves and len(self.examples) < self.most_examples:
             self.examples.append(Moved(lead.lead_id, before, after))
 
     def _note_owners(self, lead: Lead, old: Decision, new: Decision) -> None:
@@ -238,14 +205,6 @@ class _Tally:
                 for low in sorted(self.bands[0] | self.bands[1])
             ),
         )
-
-
-def _standing(decision: Decision) -> Standing:
-    where = str(decision.route)
-    if decision.route is not Route.NONE:
-        where += f":{(decision.team if decision.route is Route.SALES else decision.track) or 'none'}"
-    context = decision.context
-    return Standing(decision.scores.total, context.stage.value, context.temperature.value, where)
 
 
 def _loads(before: Counter[str], after: Counter[str]) -> tuple[Load, ...]:

@@ -73,6 +73,7 @@ _LEAD = (
     "DELETE FROM block_key WHERE lead_id = ANY ($1::uuid[])",
     "DELETE FROM fact WHERE lead_id = ANY ($1::uuid[])",
     "DELETE FROM score_line WHERE lead_id = ANY ($1::uuid[])",
+    "DELETE FROM shadow_judgement WHERE lead_id = ANY ($1::uuid[])",
     "DELETE FROM stage_change WHERE lead_id = ANY ($1::uuid[])",
     "DELETE FROM assignment WHERE lead_id = ANY ($1::uuid[])",
     "DELETE FROM enrolment WHERE lead_id = ANY ($1::uuid[])",
