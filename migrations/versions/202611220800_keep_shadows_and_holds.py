@@ -40,7 +40,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_shadow_judgement_lead", "shadow_judgement", ["lead_id"], unique=False)
     op.add_column("nurture_item", sa.Column("signal", sa.Text(), nullable=True))
-    op.add_column("nurture_item", sa.Column("was_held", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+    op.add_column(
+        "nurture_item", sa.Column("hold_decided", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    )
     op.create_index(
         "ix_nurture_item_signal",
         "nurture_item",
@@ -52,7 +54,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_nurture_item_signal", table_name="nurture_item", postgresql_where=sa.text("signal IS NOT NULL"))
-    op.drop_column("nurture_item", "was_held")
+    op.drop_column("nurture_item", "hold_decided")
     op.drop_column("nurture_item", "signal")
     op.drop_index("ix_shadow_judgement_lead", table_name="shadow_judgement")
     op.drop_table("shadow_judgement")

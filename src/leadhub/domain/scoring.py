@@ -217,6 +217,10 @@ class CompiledPlaybook:
         """Return why a lead had to leave a track: "goal: …", "exit: …"; None if it only matches another one now."""
         return self._tracks.left(track, self.decide(view, now=now).context)
 
+    def signal_holds(self, name: str, view: LeadView, *, now: datetime) -> bool:
+        """Return whether a signal of the playbook holds for a lead."""
+        return self.decide(view, now=now).context.signals[name]
+
     def unwanted(self, view: LeadView, *, channel: str, now: datetime) -> str | None:
         """Return why nobody may write to a lead on a channel now: "suppressed: …", "no_consent: …"; None if one may."""
         return self._tracks.unwanted(Context(view, now), channel=channel)

@@ -13,6 +13,7 @@ from uuid import UUID
 from leadhub.domain import routing, scoring, steps
 from leadhub.domain.context import earliest
 from leadhub.domain.feedback import REJECTED
+from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import Lead
 from leadhub.domain.model import Evaluation, Route
 from leadhub.domain.playbook_followup import TrackStep
@@ -182,6 +183,7 @@ async def follow(
     changes = await _hand_over(connection, judgements, playbook, new_id=new_id, now=now)
     left = {j.lead.lead_id: _why_left(j, playbook, now) for j in judgements if j.left_track}
     await followup.leave_tracks(connection, left, now=now)
+    await nurture.release(connection, [one for j in judgements for one in _awaited(j)], now=now)
     enrolled = [j for j in judgements if j.changes_track and j.lead.track]
     changes.enrolments, changes.items = await enrol(connection, enrolled, playbook, new_id=new_id, now=now)
     changes.score_lines = [line for j in judgements for line in _ledger(j, now)]
@@ -190,6 +192,13 @@ async def follow(
         rows = [_shadow_row(j) for j in judgements]
         await shadows.note(connection, playbook.shadow.version, rows, now=now)
     return changes
+
+
+def _awaited(judgement: Judgement) -> list[tuple[LeadId, str]]:
+    """Return the signals for which the next step of a lead that stays on its track has waited, if it waits for one."""
+    if judgement.lead.track is None or judgement.changes_track:
+        return []
+    return [(judgement.lead.lead_id, name) for name in judgement.evaluation.signals]
 
 
 def _shadow_row(judgement: Judgement) -> dict[str, Any]:

@@ -923,8 +923,8 @@ class NurtureItem(Base):
     sent_at: Mapped[datetime | None]
     signal: Mapped[str | None] = mapped_column(default=None)
     """The signal of the playbook that lets it come before it is due."""
-    was_held: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
-    """Whether it has waited for its signal, or a person has said when it comes: it is held once."""
+    hold_decided: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    """Whether it was decided if it waits for its signal: once, when it is due first, unless a person said before."""
 
 
 class Event(Base):
