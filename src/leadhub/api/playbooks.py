@@ -20,7 +20,7 @@ from leadhub.domain.playbook_loading import load
 from leadhub.domain.playbook_schema import schema
 from leadhub.domain.scoring import compile_playbook
 from leadhub.pipeline import playbook as pipeline
-from leadhub.pipeline.simulation import simulate
+from leadhub.pipeline.simulation import LEFT_OUT, simulate
 from leadhub.store import playbooks as store
 
 router = admin_router("playbooks")
@@ -66,6 +66,7 @@ _SIMULATED: Final[Mapping[str, Any]] = {
     "examples": [{"lead_id": "019bc0fd-89c0-7000-8000-00000000000a", "before": _BEFORE, "after": _AFTER}],
     "teams": [{"name": "na", "before": 300, "after": 168}],
     "owners": [{"name": "ann", "before": 150, "after": 84}],
+    "left_out": list(LEFT_OUT),
     "bands": [{"low": 50, "before": 200, "after": 110, "accepted": 40, "rejected": 12}],
 }
 _SHADOWED: Final[Mapping[str, Any]] = {
@@ -237,7 +238,10 @@ class SimulationOut(BaseModel):
     moves: list[MoveOut]
     examples: list[MovedOut]
     teams: list[LoadOut]
-    owners: list[LoadOut]
+    owners: list[LoadOut] = Field(
+        description="Leads stay with who has them; others are dealt out by turns, weights, capacity, absences of today."
+    )
+    left_out: list[str] = Field(description="What dealing them out did not look at.")
     bands: list[BandOut]
 
 

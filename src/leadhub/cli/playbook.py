@@ -213,6 +213,7 @@ def _report(found: Simulation) -> None:
     for title, loads in (("team", found.teams), ("owner", found.owners)):
         for load_ in loads:
             say(f"  {title} {clean(load_.name)}: {load_.before} → {load_.after} leads")
+    say(f"  owners without regard to {', '.join(found.left_out)}")
     for band in found.bands:
         answers = f", sales accepted {band.accepted}, rejected {band.rejected}" if band.accepted + band.rejected else ""
         say(f"  total {band.low:>3} to {band.low + 9}: {band.before} → {band.after} leads{answers}")

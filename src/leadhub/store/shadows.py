@@ -51,9 +51,9 @@ class Counted:
 
 
 _AGAINST = text("SELECT against FROM shadow_judgement WHERE version = :version ORDER BY judged_at DESC LIMIT 1")
-# What a lead was before it became part of another one is nobody's any more.
+# What a lead was before it became part of another one is nobody's any more; and tests count nowhere.
 _JUDGED = """
-  FROM shadow_judgement AS s JOIN lead AS l ON l.id = s.lead_id AND l.merged_into IS NULL
+  FROM shadow_judgement AS s JOIN lead AS l ON l.id = s.lead_id AND l.merged_into IS NULL AND NOT l.is_test
  WHERE s.version = :version AND s.against = :against
 """
 _MOVED = "(s.before - 'total') <> (s.after - 'total')"
