@@ -116,7 +116,7 @@ class FormNames:
         mapped = self._mapped.get(key)
         if mapped is not None:
             return Place(*_mapped(mapped, name), name, key)
-        if (context := _context(key)) is not None:
+        if (context := _context(key) or _context(_unwrapped(key))) is not None:
             return Place(*context, name, key)
         field = canonical_name(name) or canonical_name(_asked(name)) or canonical_name(_unwrapped(name))
         if field is None:
