@@ -52,6 +52,8 @@ _REMEMBERED = 1_000
 class Use(StrEnum):
     """What becomes of a value."""
 
+    __hash__ = str.__hash__  # an enum's own is Python, and this is the key of every look-up of a group
+
     FIELD = "field"
     CUSTOM = "custom"
     ATTRIBUTION = "attribution"
