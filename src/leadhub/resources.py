@@ -119,7 +119,11 @@ def open_inbox(resources: Resources) -> Inbox:
 
 def retention_of(settings: Settings) -> Retention:
     """Return how long a deployment keeps what it told others."""
-    return Retention(events=timedelta(days=settings.event_days), attempts=timedelta(days=settings.attempt_days))
+    return Retention(
+        events=timedelta(days=settings.event_days),
+        held=timedelta(days=max(settings.held_days, settings.event_days)),
+        attempts=timedelta(days=settings.attempt_days),
+    )
 
 
 def open_apis(settings: Settings) -> Apis:

@@ -97,6 +97,12 @@ class Settings(BaseSettings):
         default=14, ge=1, le=3_650, description="How long the log of single attempts is kept, in whole partitions"
     )
     log_format: str = Field(default="json", pattern="^(json|console)$", description="json or console")
+    held_days: int = Field(
+        default=180,
+        ge=7,
+        le=3_650,
+        description="How long what an endpoint did not take is held for it, then given up; at least LEADHUB_EVENT_DAYS",
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged")
     data_dir: Path | None = Field(default=None, description="Folder of the embedded servers")
 

@@ -26,6 +26,8 @@ class Outcome(StrEnum):
     ERASED = "erased"
     FILTERED = "filtered"
 
+    EXPIRED = "expired"
+    """Of no attempt: it was held for too long."""
 
 class Failure(StrEnum):
     """Why there is no status.

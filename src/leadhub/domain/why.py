@@ -84,6 +84,8 @@ def _dead(situation: Situation) -> Why:
     if situation.outcome == Outcome.ERASED:
         return Why(because=situation.last or "its content was erased")
     return Why(because=f"it was given up after {tries}; the last: {situation.last or 'unknown'}", remedy=_RESEND)
+    if situation.outcome == Outcome.EXPIRED:
+        return Why(because="it was held for too long and given up", remedy="send it again within a week of that")
 
 
 def _held(situation: Situation) -> Why:

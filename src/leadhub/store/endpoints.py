@@ -34,6 +34,7 @@ _WELL = {
     "warnings": 0,
     "redirects": 0,
     "because": None,
+    "expiry_told_at": None,
 }
 """The health of a lane that nothing is held against."""
 
