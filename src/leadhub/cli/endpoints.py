@@ -12,6 +12,7 @@ from leadhub.cli.errors import UserError
 from leadhub.cli.options import Flag, Json, Several
 from leadhub.domain.ids import EndpointId
 from leadhub.domain.subscription import SignatureKind
+from leadhub.outbound.jsonl import is_file
 from leadhub.pipeline import endpoints
 from leadhub.pipeline.verifying import Verification, verify_endpoint
 from leadhub.resources import Resources, webhook_sender
@@ -48,12 +49,12 @@ def create(
     replays_only: Flag = False,
     as_json: Json = False,
 ) -> None:
-    """Subscribe a URL and show the secret that signs what it gets.
+    """Subscribe a URL and show the secret that signs what it gets; or jsonl:NAME, a file of JSON lines.
 
     A filter, headers and an authorization are set over the API: arguments of commands are no place for secrets.
 
     Args:
-        url: Where events are posted to.
+        url: Where events are posted to, or jsonl:NAME.
         event: Type of event, such as lead.routed; repeat it for several. Without it: all.
         description: What the URL is, for lists.
         include_test: Deliver events of test leads too.
@@ -98,6 +99,10 @@ def create(
     if as_json:
         show_json({"id": made.endpoint.id, "url": made.endpoint.url, "secret": made.secret})
         return
+    if is_file(url):
+        say(f"[bold]{made.endpoint.id}[/bold]")
+        note("Active. Workers append to a file a day in LEADHUB_SINK_DIRECTORY, with this id in its name.")
+        return
     say(f"[bold]{made.secret}[/bold]")
     note(f"The endpoint {made.endpoint.id} is active. Verify each webhook with this secret (Standard Webhooks).")
 
@@ -124,6 +129,7 @@ async def subscribe(
         signature=signature,
         lane_cap=resources.settings.delivery_lane_cap,
         allowed_networks=resources.settings.outbound_networks,
+        has_folder=resources.settings.sink_directory is not None,
         now=now(),
         entropy=entropy,
     )
