@@ -261,7 +261,7 @@ async def update_endpoint(
     response: Response,
     now: Now,
 ) -> EndpointOut:
-    """Change an endpoint. A new URL brings one that deliveries had switched off back into service."""
+    """Change an endpoint. A new URL brings one that was switched off back into service, and waiting retries are due."""
     changes = pipeline.EndpointChanges(
         url=body.url,
         description=body.description,

@@ -94,8 +94,9 @@ class Deliverer:
             while not stop.is_set():
                 await self._work.wait()
                 self._work.clear()
+                began = monotonic()
                 for claimed in await self._claim(stop):
-                    self._start(group, claimed)
+                    self._start(group, claimed, claimed_at=began)
             await asyncio.gather(*self._in_flight)
             await self._recorder.drain(at_most_seconds=_DRAIN_SECONDS)
             for task in background:
@@ -153,15 +154,20 @@ class Deliverer:
                     lease_until=now + self._lease_length,
                 )
 
-    def _start(self, group: asyncio.TaskGroup, claimed: Claimed) -> None:
+    def _start(self, group: asyncio.TaskGroup, claimed: Claimed, *, claimed_at: float) -> None:
         self._slots.take(claimed.lease, at=monotonic())
-        task = group.create_task(self._attempt(claimed))
+        task = group.create_task(self._attempt(claimed, claimed_at=claimed_at))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
-    async def _attempt(self, claimed: Claimed) -> None:
+    async def _attempt(self, claimed: Claimed, *, claimed_at: float) -> None:
         """Send, decide, have it recorded."""
         lease = claimed.lease
+        if monotonic() - claimed_at > _LEASE_MARGIN.total_seconds():
+            # This process, or its machine, stood still: another may have it by now.
+            self._slots.give(lease, at=monotonic())
+            _log.warning("delivery.lease_lost", delivery_id=str(lease.delivery_id))
+            return
         result = await self._courier.send(claimed)
         self._slots.give(lease, at=monotonic())
         now = self._clock()

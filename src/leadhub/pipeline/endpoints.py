@@ -160,7 +160,8 @@ async def update_endpoint(
 ) -> Endpoint:
     """Change an endpoint; None for `expected_version` means: whatever it is now.
 
-    A new URL takes an endpoint that deliveries had switched off back into service: it was the URL that was wrong.
+    A new URL takes an endpoint that deliveries had switched off back into service, and what waited for another try
+    is tried now: it was the URL that was wrong. A paused one stays so.
 
     Raises:
         NotFound, PreconditionFailed: see `store.endpoints.lock_endpoint`.
@@ -174,7 +175,8 @@ async def update_endpoint(
         endpoint = await endpoints.lock_endpoint(session, endpoint_id, expected_version=expected_version)
         changed = _with_options(_next(_with(endpoint, changes), now), changes.options, vault)
         await _limit(session, endpoint_id, changes.options)
-        if changed.url != endpoint.url and endpoint.state in {"gone", "misconfigured", "disabled"}:
+        if changed.url != endpoint.url and endpoint.state != "paused":
+            await endpoints.hasten(session, endpoint_id, now=now)
             return await _resume(session, changed)
         await endpoints.save_endpoint(session, changed)
         return changed

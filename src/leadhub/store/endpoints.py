@@ -275,6 +275,11 @@ async def release(session: AsyncSession, endpoint_id: EndpointId) -> None:
     await session.execute(update(Lane).where(Lane.endpoint_id == endpoint_id).values(width=1, **_WELL))
 
 
+async def hasten(session: AsyncSession, endpoint_id: EndpointId, *, now: datetime) -> None:
+    """Make everything due that waits for a locked endpoint."""
+    await _move(session, endpoint_id, ("pending", "held"), Delivery.due_at > now, due_at=now)
+
+
 async def delete_endpoint(session: AsyncSession, endpoint_id: EndpointId, *, now: datetime) -> None:
     """Forget a locked endpoint with its lane and secrets; what still waits for it is cancelled, history stays."""
     await _move(
