@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub.outbound import queue
+from leadhub.outbound.dialling import Lookup, system_lookup
 from leadhub.outbound.jsonl import JsonlFiles
 from leadhub.outbound.queue import Wakeup
 from leadhub.outbound.webhook import WebhookSender
@@ -62,6 +63,7 @@ async def delivering(
     total_seconds: float = 3,
     clock: Clock | None = None,
     folder: Path | None = None,
+    lookup: Lookup = system_lookup,
 ) -> AsyncIterator[Running]:
     """Run a deliverer; leaving stops it in good order."""
     stop = asyncio.Event()
@@ -73,6 +75,7 @@ async def delivering(
         connect_seconds=2,
         total_seconds=total_seconds,
         tls=TLS,
+        lookup=lookup,
     ) as sender:
         deliverer = Deliverer(
             engine=engine or resources.engine,
