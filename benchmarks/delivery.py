@@ -25,10 +25,9 @@ from sqlalchemy import text
 from leadhub.domain.ids import EventId, LeadId
 from leadhub.outbound import queue
 from leadhub.outbound.queue import Wakeup
-from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.endpoints import create_endpoint
-from leadhub.resources import Ids, Resources, clock, open_resources
+from leadhub.resources import Ids, Resources, clock, open_courier, open_resources
 from leadhub.store import driver, events
 from leadhub.store.events import NewEvent
 from leadhub.store.migrations import migrate
@@ -75,15 +74,10 @@ async def delivering(resources: Resources) -> AsyncIterator[None]:
     stop = asyncio.Event()
     settings = resources.settings
     wakeup = Wakeup(resources.redis, queue.DELIVERIES)
-    async with WebhookSender(
-        allowed_networks=settings.outbound_networks,
-        connect_seconds=settings.delivery_connect_seconds,
-        total_seconds=settings.delivery_total_seconds,
-    ) as sender:
+    async with open_courier(resources) as courier:
         deliverer = Deliverer(
             engine=resources.engine,
-            vault=resources.vault,
-            sender=sender,
+            courier=courier,
             wakeup=wakeup,
             slots=settings.delivery_slots,
             host_cap=settings.delivery_host_cap,

@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from leadhub.domain.ids import uuid7
 from leadhub.outbound import queue
 from leadhub.outbound.fetching import Apis, Platforms
+from leadhub.outbound.jsonl import JsonlFiles
 from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline.retention import Retention
+from leadhub.pipeline.sending import Courier
 from leadhub.settings import Settings
 from leadhub.store.engine import Sessions, create_engine, create_sessions
 from leadhub.store.inbox import Inbox, Limits
@@ -119,7 +121,11 @@ def open_inbox(resources: Resources) -> Inbox:
 
 def retention_of(settings: Settings) -> Retention:
     """Return how long a deployment keeps what it told others."""
-    return Retention(events=timedelta(days=settings.event_days), attempts=timedelta(days=settings.attempt_days))
+    return Retention(
+        events=timedelta(days=settings.event_days),
+        held=timedelta(days=max(settings.held_days, settings.event_days)),
+        attempts=timedelta(days=settings.attempt_days),
+    )
 
 
 def open_apis(settings: Settings) -> Apis:
@@ -143,3 +149,13 @@ async def webhook_sender(settings: Settings) -> AsyncIterator[WebhookSender]:
         tls=await asyncio.to_thread(ssl.create_default_context),
     ) as sender:
         yield sender
+
+
+@asynccontextmanager
+async def open_courier(resources: Resources) -> AsyncIterator[Courier]:
+    """Open every kind of destination, with a deployment's limits."""
+    settings = resources.settings
+    files = JsonlFiles(settings.sink_directory, total_seconds=settings.delivery_total_seconds)
+    async with webhook_sender(settings) as webhooks:
+        with files:
+            yield Courier(vault=resources.vault, webhooks=webhooks, files=files, clock=clock)

@@ -26,7 +26,7 @@ from leadhub.pipeline.queueing import look_after_sales, recount_loads
 from leadhub.pipeline.recheck import recheck_due
 from leadhub.pipeline.rescore import rescore_due, rescore_published
 from leadhub.pipeline.retention import retain
-from leadhub.resources import Resources, clock, retention_of
+from leadhub.resources import Ids, Resources, clock, retention_of
 from leadhub.store.outage import is_outage
 
 _log = telemetry.get_logger("worker")
@@ -58,7 +58,9 @@ class Jobs:
     async def retention(self) -> None:
         """Drop old events, deliveries and attempts."""
         resources = self.resources
-        await retain(resources.engine, resources.sessions, retention_of(resources.settings), now=clock())
+        keep = retention_of(resources.settings)
+        await retain(resources.engine, resources.sessions, keep, now=clock(), new_id=Ids())
+        resources.deliveries_nudge()
 
     async def rescore(self) -> None:
         """Judge again whose score time, or a new playbook, has changed."""

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
         description="Private networks that webhooks may reach, also over http, comma-separated: 127.0.0.0/8,::1/128",
     )
 
+    sink_directory: Path | None = Field(
+        default=None, description="Folder in which workers write events for endpoints jsonl:NAME; none: no such files"
+    )
+
     meta_graph_url: str = Field(
         default="https://graph.facebook.com/v26.0", description="Where Meta's leads are fetched, with the API's version"
     )
@@ -93,9 +97,19 @@ class Settings(BaseSettings):
     event_days: int = Field(
         default=90, ge=7, le=3_650, description="How long events and their deliveries are kept, in whole partitions"
     )
+    held_days: int = Field(
+        default=180,
+        ge=7,
+        le=3_650,
+        description="How long what an endpoint did not take is held for it, then given up; at least LEADHUB_EVENT_DAYS",
+    )
     attempt_days: int = Field(
         default=14, ge=1, le=3_650, description="How long the log of single attempts is kept, in whole partitions"
     )
+    worker_metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port on which a worker serves /metrics; none: it does not"
+    )
+    worker_metrics_host: str = Field(default="127.0.0.1", description="Address of a worker's /metrics")
     log_format: str = Field(default="json", pattern="^(json|console)$", description="json or console")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged")
     data_dir: Path | None = Field(default=None, description="Folder of the embedded servers")

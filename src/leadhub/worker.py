@@ -7,10 +7,13 @@ keeps the schedule only. When Redis goes away, arq ends; it is started again bes
 import asyncio
 import random
 import signal
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import uvloop
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from leadhub import telemetry
 from leadhub.outbound import queue
@@ -20,10 +23,11 @@ from leadhub.pipeline import platforms
 from leadhub.pipeline.deliver import Deliverer
 from leadhub.pipeline.fetching import Fetching
 from leadhub.pipeline.importing import Importing, run_due
+from leadhub.pipeline.measuring import exposition
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing, Unreachable, process_due
 from leadhub.pipeline.replaying import replay_due
-from leadhub.resources import Ids, Resources, clock, open_apis, open_inbox, open_resources, webhook_sender
+from leadhub.resources import Ids, Resources, clock, open_apis, open_courier, open_inbox, open_resources
 from leadhub.schedule import Jobs, keep_schedule
 from leadhub.settings import Settings
 from leadhub.store.inbox import Inbox
@@ -61,11 +65,10 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
     ]
     _log.info("worker.started")
     try:
-        async with webhook_sender(resources.settings) as sender:
+        async with open_courier(resources) as courier, serve_metrics(resources):
             deliverer = Deliverer(
                 engine=resources.engine,
-                vault=resources.vault,
-                sender=sender,
+                courier=courier,
                 wakeup=wakeup,
                 slots=resources.settings.delivery_slots,
                 host_cap=resources.settings.delivery_host_cap,
@@ -87,6 +90,33 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         _log.info("worker.stopped")
+
+
+@asynccontextmanager
+async def serve_metrics(resources: Resources) -> AsyncIterator[None]:
+    """Serve `/metrics`, if a port is set for it. One that is taken is said, and ends nothing: leads matter more."""
+    settings = resources.settings
+    if settings.worker_metrics_port is None:
+        yield
+        return
+
+    async def answer(_: web.Request) -> web.Response:
+        found = await exposition(resources.engine, now=clock())
+        return web.Response(body=found, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    application = web.Application()
+    application.router.add_get("/metrics", answer)
+    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.worker_metrics_host, settings.worker_metrics_port).start()
+        _log.info("metrics.served", port=runner.addresses[0][1])
+    except OSError as error:
+        _log.error("metrics.unserved", port=settings.worker_metrics_port, error_class=type(error).__name__)
+    try:
+        yield
+    finally:
+        await runner.cleanup()
 
 
 async def _ask_platforms(resources: Resources, stop: asyncio.Event) -> None:

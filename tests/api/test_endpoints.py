@@ -2,7 +2,9 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from tests.support.receivers import Received, answering, status
 
 from leadhub.domain.ids import EventId
 from leadhub.domain.signature import parse_secret
-from leadhub.resources import Ids
+from leadhub.resources import Ids, Resources
 from leadhub.store import driver
 from leadhub.store.events import NewEvent, append
 
@@ -82,6 +84,7 @@ async def test_a_wrong_endpoint_is_refused_by_field(client: httpx2.AsyncClient) 
         ({"url": "https://10.0.0.1/"}, "#/url"),
         ({"url": "https://user@crm.example.com/"}, "#/url"),
         ({"url": "ftp://crm.example.com/"}, "#/url"),
+        ({"url": "jsonl:warehouse"}, "#/url"),
         ({"url": "https://crm.example.com/\u0000"}, "#/url"),
         ({"url": ""}, "#/url"),
         ({"event_types": ["lead.exploded"]}, "#/event_types/0"),
@@ -92,6 +95,24 @@ async def test_a_wrong_endpoint_is_refused_by_field(client: httpx2.AsyncClient) 
     for parts, pointer in expected:
         problem = problem_of(await client.post("/v1/endpoints", json={**A_CRM, **parts}), 422)
         assert pointers(problem) == [pointer], parts
+
+
+async def test_a_file_is_subscribed_where_the_operator_set_a_folder(resources: Resources, tmp_path: Path) -> None:
+    settings = resources.settings.model_copy(update={"sink_directory": tmp_path})
+    admin = Admin(replace(resources, settings=settings))
+    async with admin.client("admin") as client:
+        made = await created(client, url="jsonl:warehouse")
+        for url in ("jsonl:", "jsonl:../up", "jsonl:/etc/passwd", "jsonl:a\u0000"):
+            refused = problem_of(await client.post("/v1/endpoints", json={**A_CRM, "url": url}), 422)
+            assert pointers(refused) == ["#/url"]
+        path = f"/v1/endpoints/{made['id']}"
+        verified = await client.post(f"{path}/verify")
+        problem_of(await client.patch(path, json={"url": "jsonl:.."}, headers={"If-Match": "*"}), 422)
+        moved = await client.patch(path, json={"url": A_CRM["url"]}, headers={"If-Match": "*"})
+
+    assert (made["url"], made["state"]) == ("jsonl:warehouse", "active")
+    assert verified.json()["is_verified"] is False
+    assert moved.json()["url"] == A_CRM["url"]
 
 
 async def test_a_repeated_create_is_one_endpoint_with_one_secret(client: httpx2.AsyncClient) -> None:

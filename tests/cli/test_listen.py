@@ -9,10 +9,15 @@ import httpx2
 import pytest
 from standardwebhooks import Webhook
 from tests.cli.commands import environment, start_leadhub
+from tests.support.delivering import delivering
+from tests.support.outbox import Outbox
 
+from leadhub.cli import run
 from leadhub.cli.listen import _answers
+from leadhub.demo.processes import environment_of
 from leadhub.demo.receiver import Receipt, Receiver
 from leadhub.domain.signature import format_secret, sign
+from leadhub.resources import Resources
 
 KEY = bytes(range(32))
 BODY = b'{"type":"lead.routed","timestamp":"2026-01-15T09:30:00Z","data":{"contact":{"email":"ada@example.com"}}}'
@@ -132,3 +137,43 @@ async def test_listen_prints_a_line_for_each_event_and_ends_with_ctrl_c() -> Non
     assert "no signature matches" in second
     assert "Traceback" not in err.decode()
     assert process.returncode == 130
+
+
+async def test_listen_subscribes_itself_proves_its_will_and_unsubscribes(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in environment_of(resources.settings).items():
+        monkeypatch.setenv(name, value)
+    outbox = Outbox(resources.engine, resources.vault)
+    process = await start_leadhub(
+        "listen",
+        "--port",
+        "0",
+        "--subscribe",
+        "--event",
+        "lead.routed",
+        env=environment(**environment_of(resources.settings)),
+    )
+    assert process.stderr is not None
+    assert process.stdout is not None
+    said = (await process.stderr.readline()).decode()
+    [(endpoint_id, url)] = await outbox.rows("SELECT id, url FROM endpoint")
+
+    verified = await asyncio.to_thread(run, ["endpoints", "verify", str(endpoint_id)])
+    challenged = (await process.stdout.readline()).decode()
+    await outbox.events(2, body=BODY)
+    await outbox.events(type="lead.updated")
+    async with delivering(resources):
+        lines = [(await process.stdout.readline()).decode() for _ in range(2)]
+    states = await outbox.states()
+    os.kill(process.pid, signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), 20)
+
+    assert url in said
+    assert "and subscribed" in said
+    assert (verified, "sent the challenge back" in capsys.readouterr().err) == (0, True)
+    assert "endpoint.verify" in challenged
+    assert all("lead.routed" in line and "valid" in line for line in lines)
+    assert states == {"delivered": 2}
+    assert "unsubscribed" in err.decode()
+    assert await outbox.rows("SELECT id FROM endpoint") == []

@@ -1,25 +1,29 @@
-"""What is sent, checked by the reference library of another language than ours: npm's `standardwebhooks`.
+"""What is sent, checked by the reference libraries: PyPI's `standardwebhooks`, and npm's where it is at hand.
 
-The library is found as node finds any module: where NODE_PATH leads, for example. PyPI's checks deliveries elsewhere.
+npm's is found as node finds any module: where NODE_PATH leads, for example.
 """
 
 import json
+import os
 import shutil
-import ssl
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from ipaddress import IPv4Network
 
 import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+from tests.support.delivering import delivering, until
+from tests.support.outbox import NOW, Outbox
 from tests.support.receivers import Received, answering, status
 
-from leadhub.domain.signature import format_secret
-from leadhub.outbound.webhook import Outgoing, WebhookSender
+from leadhub.pipeline.endpoints import create_endpoint, rotate_secret
+from leadhub.resources import Resources
 
-KEY, OLD_KEY, OTHER_KEY = (bytes(range(first, first + 32)) for first in (0, 32, 64))
 BODY = '{"type":"lead.routed","data":{"company":"Zoë"}}'.encode()
+OTHER = "whsec_xhAWvFp730cxUVZde/wDslyHrHmUOZ+1"
+Case = tuple[Received, str]
+"""A request, and the secret that its receiver has."""
+
 _VERIFY = """
 const { Webhook } = require("standardwebhooks");
 const cases = JSON.parse(require("node:fs").readFileSync(0));
@@ -29,42 +33,68 @@ console.log(JSON.stringify(cases.map((one) => {
 """
 
 
-def _node() -> str:
+def _pypi(cases: Sequence[Case]) -> list[bool]:
+    return [_is_believed(*case) for case in cases]
+
+
+def _is_believed(request: Received, secret: str) -> bool:
+    try:
+        Webhook(secret).verify(request.body, request.headers)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+def _npm(cases: Sequence[Case]) -> list[bool]:
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not on this machine")
     if subprocess.run([node, "-e", 'require("standardwebhooks")'], capture_output=True, check=False).returncode:
         pytest.skip("npm's standardwebhooks is not on this machine")
-    return node
-
-
-def _says(node: str, cases: Sequence[tuple[Received, bytes]]) -> list[bool]:
-    asked = [{"secret": format_secret(key), "headers": one.headers, "body": one.body.decode()} for one, key in cases]
+    asked = [{"secret": secret, "headers": one.headers, "body": one.body.decode()} for one, secret in cases]
     ran = subprocess.run([node, "-e", _VERIFY], input=json.dumps(asked).encode(), capture_output=True, check=True)
     answers: list[bool] = json.loads(ran.stdout)
     return answers
 
 
-async def test_first_tries_repeats_and_rotated_ones_are_believed_and_no_others() -> None:
-    node = _node()
+async def _deliver(resources: Resources) -> list[Case]:
+    """Have the engine send a first try, a repeat and one after a rotation; return them and forgeries."""
+    answers = iter([status(500)])
 
-    async def ok(_: Received) -> bytes:
-        return status(200)
+    async def answer(_: Received) -> bytes:
+        return next(answers, status(200))
 
-    first = Outgoing(url="", message_id="evt_1", at=datetime.now(UTC), body=BODY, keys=[KEY], attempt=1, sequence=7)
-    async with (
-        answering(ok) as receiver,
-        WebhookSender(
-            allowed_networks=[IPv4Network("127.0.0.0/8")],
-            connect_seconds=3,
-            total_seconds=3,
-            tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        ) as sender,
-    ):
-        for outgoing in (first, replace(first, attempt=2, at=datetime.now(UTC)), replace(first, keys=[KEY, OLD_KEY])):
-            await sender.send(replace(outgoing, url=receiver.url))
-    new, repeat, rotated = receiver.requests
-    forged = replace(new, body=BODY + b" ")
+    outbox = Outbox(resources.engine, resources.vault)
+    async with answering(answer) as receiver, delivering(resources) as deliverer:
+        made = await create_endpoint(
+            resources.sessions,
+            resources.vault,
+            url=receiver.url,
+            lane_cap=1,
+            allowed_networks=resources.settings.outbound_networks,
+            now=NOW,
+            entropy=os.urandom,
+        )
+        await outbox.events(body=BODY)
+        await until(lambda: len(receiver.requests) == 1)
+        deliverer.advance(6.1)
+        await until(lambda: len(receiver.requests) == 2)
+        rotated = await rotate_secret(
+            resources.sessions, resources.vault, made.endpoint.id, now=NOW, entropy=os.urandom
+        )
+        await outbox.events(body=BODY)
+        await until(lambda: len(receiver.requests) == 3)
+    first, repeat, after = receiver.requests
+    assert (first.headers["webhook-id"], repeat.headers["leadhub-attempt"]) == (repeat.headers["webhook-id"], "2")
+    forged = replace(first, body=BODY + b" ")
+    return [
+        (first, made.secret), (repeat, made.secret), (after, made.secret), (after, rotated.secret),
+        (first, rotated.secret), (first, OTHER), (forged, made.secret),
+    ]  # fmt: skip
 
-    cases = [(new, KEY), (repeat, KEY), (rotated, KEY), (rotated, OLD_KEY), (new, OTHER_KEY), (forged, KEY)]
-    assert _says(node, cases) == [True, True, True, True, False, False]
+
+@pytest.mark.parametrize("believed_by", [_pypi, _npm])
+async def test_first_tries_repeats_and_rotated_ones_are_believed_and_no_others(
+    resources: Resources, believed_by: Callable[[Sequence[Case]], list[bool]]
+) -> None:
+    assert believed_by(await _deliver(resources)) == [True, True, True, True, False, False, False]

@@ -383,7 +383,19 @@ class TestTheGuard:
         assert (await sender.send(_outgoing(url))).failure is Failure.BLOCKED_URL
 
     @pytest.mark.parametrize(
-        "addresses", [["93.184.216.34", "10.0.0.1"], ["10.0.0.1", "93.184.216.34"], ["::ffff:10.0.0.1"], ["127.0.0.1"]]
+        "addresses",
+        [
+            ["93.184.216.34", "10.0.0.1"],
+            ["10.0.0.1", "93.184.216.34"],
+            ["127.0.0.1"],
+            ["::ffff:10.0.0.1"],
+            ["::ffff:169.254.169.254"],
+            ["64:ff9b::a9fe:a9fe"],
+            ["64:ff9b:1::7f00:1"],
+            ["2002:7f00:1::"],
+            ["::127.0.0.1"],
+            ["2606:4700::1111", "fe80::1"],
+        ],
     )
     async def test_refuses_a_name_if_any_of_its_addresses_is_private(self, addresses: list[str]) -> None:
         async with WebhookSender(
@@ -392,6 +404,30 @@ class TestTheGuard:
             result = await sender.send(_outgoing("https://crm.example.com/"))
 
         assert result.failure is Failure.BLOCKED_ADDRESS
+
+    async def test_follows_no_name_to_where_it_leads_a_moment_later(self) -> None:
+        """Rebinding: the address that was allowed when the URL was saved, and at the last attempt, is another now."""
+        answers = iter([["127.0.0.2"], ["127.0.0.1"], ["127.0.0.2", "127.0.0.1"]])
+        listed: list[Network] = [IPv4Network("127.0.0.2/32")]
+
+        async def closing(_: Received) -> bytes:
+            return status(200, "Connection: close")
+
+        results = []
+        async with answering(closing, host="127.0.0.2") as good, answering(_ok, port=good.port) as bad:
+            for addresses in answers:
+                async with WebhookSender(
+                    allowed_networks=listed,
+                    connect_seconds=TOTAL,
+                    total_seconds=TOTAL,
+                    tls=TLS,
+                    lookup=lambda _, found=addresses: found,  # type: ignore[misc]
+                ) as sender:
+                    results.append(await sender.send(_outgoing(f"http://crm.internal:{good.port}/hook")))
+
+        assert [result.status for result in results] == [200, None, None]
+        assert {result.failure for result in results[1:]} == {Failure.BLOCKED_ADDRESS}
+        assert (good.connections, bad.connections) == (1, 0)
 
     async def test_keeps_plain_http_within_the_listed_networks(self) -> None:
         async with WebhookSender(

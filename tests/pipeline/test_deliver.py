@@ -21,7 +21,7 @@ from tests.support.receivers import Received, answering, status
 from leadhub import telemetry
 from leadhub.domain.attempt import AttemptResult
 from leadhub.domain.signature import format_secret
-from leadhub.domain.subscription import BasicAuth, ClientCredentials, Condition, SignatureKind
+from leadhub.domain.subscription import BasicAuth, ClientCredentials, Condition, SignatureKind, write_filter
 from leadhub.embedded import EmbeddedServers
 from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline.announcing import warn_and_disable
@@ -411,6 +411,87 @@ async def test_a_private_address_holds_and_is_explained(resources: Resources, ou
 
     because = "the address is private or reserved: webhooks may not go there"
     assert await outbox.rows("SELECT state, state_because FROM endpoint") == [("misconfigured", because)]
+
+
+def _names(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
+
+
+def _written(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for file in sorted(folder.iterdir()) for line in file.read_bytes().splitlines()]
+
+
+async def test_files_get_what_a_receiver_would(resources: Resources, outbox: Outbox, tmp_path: Path) -> None:
+    wanted = write_filter([Condition(path="/data/stage", one_of=["SQL"])])
+    endpoint_id = await outbox.endpoint("jsonl:warehouse", filter=wanted)
+    events = [
+        *await outbox.events(body=b'{"data":{"stage":"MQL"}}'),
+        *await outbox.events(5, body=b'{"data":{"stage":"SQL"}}'),
+    ]
+    async with delivering(resources, folder=tmp_path):
+        await _settled(outbox, delivered=5, cancelled=1)
+
+    assert all(str(endpoint_id) in name for name in _names(tmp_path))
+    lines = _written(tmp_path)
+    assert {line["webhook-id"] for line in lines} == {str(event_id) for event_id in events[1:]}
+    assert {line["event"]["data"]["stage"] for line in lines} == {"SQL"}
+    told = await outbox.rows("SELECT DISTINCT because, status, remote_ip FROM attempt WHERE outcome = 'delivered'")
+    assert told == [("it is in the file", None, None)]
+
+
+async def test_what_cannot_be_written_is_tried_again(resources: Resources, outbox: Outbox, tmp_path: Path) -> None:
+    folder = tmp_path / "not yet mounted"
+    endpoint_id = await outbox.endpoint("jsonl:warehouse")
+    [event_id] = await outbox.events()
+    async with delivering(resources, folder=folder) as deliverer:
+
+        async def is_told() -> bool:
+            return await outbox.rows("SELECT state, outcome FROM delivery") == [("pending", "disk")]
+
+        await until(is_told)
+        folder.mkdir()
+        deliverer.advance(6.1)
+        await _settled(outbox, delivered=1)
+
+    assert [(line["webhook-id"], line["leadhub-attempt"]) for line in _written(folder)] == [(str(event_id), 2)]
+    assert await outbox.rows("SELECT state FROM endpoint WHERE id = :id", id=endpoint_id) == [("active",)]
+
+
+async def test_without_a_folder_everything_is_held(resources: Resources, outbox: Outbox) -> None:
+    await outbox.endpoint("jsonl:warehouse")
+    await outbox.events(3)
+    async with delivering(resources):
+        await _settled(outbox, held=3)
+
+    because = "this worker writes no files: set LEADHUB_SINK_DIRECTORY"
+    assert await outbox.rows("SELECT state, state_because FROM endpoint") == [("misconfigured", because)]
+
+
+async def test_a_clock_that_jumps_a_day_ahead_and_back_loses_nothing(resources: Resources, outbox: Outbox) -> None:
+    """What is in flight at the jump may be repeated: its lease looks as if it had run out long ago."""
+    is_up = False
+
+    async def answer(_: Received) -> bytes:
+        await asyncio.sleep(0.02)
+        return status(200 if is_up else 500)
+
+    async with answering(answer) as receiver:
+        await outbox.endpoint(receiver.url)
+        told = [*await outbox.events(4)]
+        async with delivering(resources) as deliverer:
+            await until(lambda: len(receiver.requests) >= 2)
+            deliverer.advance(86_400)
+            await _settled(outbox, pending=4)
+            is_up = True
+            deliverer.advance(-86_400)
+            told += await outbox.events(4)
+            await until(lambda: len(receiver.requests) >= 6)
+            deliverer.advance(86_400 + 400)
+            await _settled(outbox, delivered=8)
+
+    came = Counter(request.headers["webhook-id"] for request in receiver.requests)
+    assert came.keys() == {str(event_id) for event_id in told}
+    assert max(came.values()) <= 4
 
 
 async def test_a_worker_killed_between_the_answer_and_the_commit_is_made_good_with_the_same_id(

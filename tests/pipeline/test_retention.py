@@ -1,3 +1,4 @@
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -14,7 +15,7 @@ from leadhub.store.driver import transaction
 from leadhub.store.engine import create_engine
 from leadhub.store.partitions import ensure_partitions
 
-KEEP = Retention(events=timedelta(days=90), attempts=timedelta(days=14))
+KEEP = Retention(events=timedelta(days=90), held=timedelta(days=300), attempts=timedelta(days=14))
 START = datetime(2027, 3, 1, tzinfo=UTC)
 _PARTITIONS = "SELECT count(*) FROM pg_class WHERE relispartition AND relkind = 'r' AND relname LIKE :like"
 
@@ -49,7 +50,7 @@ async def _delivered(outbox: Outbox, *, at: datetime, state: str = "delivered") 
 
 async def _retain(outbox: Outbox, *, after_days: int, is_trial: bool = False) -> Retained:
     now = START + timedelta(days=after_days)
-    return await retain(outbox.engine, outbox.sessions, KEEP, now=now, is_trial=is_trial)
+    return await retain(outbox.engine, outbox.sessions, KEEP, now=now, new_id=lambda: new_id(now), is_trial=is_trial)
 
 
 async def _left(outbox: Outbox) -> tuple[int, ...]:
@@ -116,3 +117,57 @@ async def test_thousands_go_in_batches(outbox: Outbox) -> None:
         await connection.execute("UPDATE delivery SET state = 'delivered'")
 
     assert (await _retain(outbox, after_days=200)).deliveries == 2_300
+
+
+async def test_what_is_held_is_told_of_twice_then_given_up_then_dropped(outbox: Outbox) -> None:
+    held = await outbox.endpoint("https://crm.example.com/hook?token=secret")
+    watcher = await outbox.endpoint(types=["endpoint.expiring"])
+    for _ in range(3):
+        await _delivered(outbox, at=START, state="held")
+
+    async with outbox.engine.begin() as connection:
+        await ensure_partitions(connection, START + timedelta(days=290))
+    seen = []
+    for day in (285, 287, 288, 293, 295, 299, 301, 307, 309):
+        done = await _retain(outbox, after_days=day)
+        told = await outbox.rows("SELECT count(*) FROM delivery WHERE endpoint_id = :id", id=watcher)
+        left = await outbox.rows(
+            "SELECT d.state, d.outcome, count(*) FROM delivery AS d JOIN event AS e ON e.id = d.event_id"
+            " WHERE d.endpoint_id = :id GROUP BY d.state, d.outcome",
+            id=held,
+        )
+        seen.append((day, told[0][0], done.expired, left))
+
+    waits, given_up = [("held", None, 3)], [("dead", "expired", 3)]
+    assert seen == [
+        (285, 0, 0, waits),
+        (287, 1, 0, waits),
+        (288, 1, 0, waits),
+        (293, 1, 0, waits),
+        (295, 2, 0, waits),
+        (299, 2, 0, waits),
+        (301, 2, 3, given_up),
+        (307, 2, 0, given_up),
+        (309, 2, 0, []),
+    ]
+    [(body,)] = await outbox.rows("SELECT body FROM event WHERE type = 'endpoint.expiring' ORDER BY id LIMIT 1")
+    data = json.loads(body)["data"]
+    assert (data["url"], data["deliveries"]) == ("https://crm.example.com/hook", 3)
+    assert datetime.fromisoformat(data["will_be_given_up_at"]) == START + timedelta(days=300)
+
+
+async def test_what_waits_behind_one_that_was_given_up_expires_too_and_what_is_sent_again_does_not(
+    outbox: Outbox,
+) -> None:
+    await outbox.endpoint(ordering="lead", poison="block")
+    await outbox.endpoint()
+    await _delivered(outbox, at=START, state="pending")
+    async with transaction(outbox.engine) as connection:
+        await connection.execute("UPDATE delivery SET due_at = $1", START + timedelta(days=301))
+
+    assert (await _retain(outbox, after_days=301, is_trial=True)).expired == 1
+    assert (await _retain(outbox, after_days=301)).expired == 1
+    assert await outbox.rows("SELECT state, is_ordered FROM delivery ORDER BY is_ordered") == [
+        ("pending", False),
+        ("dead", True),
+    ]

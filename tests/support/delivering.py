@@ -12,9 +12,12 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub.outbound import queue
+from leadhub.outbound.dialling import Lookup, system_lookup
+from leadhub.outbound.jsonl import JsonlFiles
 from leadhub.outbound.queue import Wakeup
 from leadhub.outbound.webhook import WebhookSender
 from leadhub.pipeline.deliver import Deliverer
+from leadhub.pipeline.sending import Courier
 from leadhub.resources import Ids, Resources
 
 TLS = ssl.create_default_context()
@@ -59,21 +62,24 @@ async def delivering(
     host_cap: int = 1_000,
     total_seconds: float = 3,
     clock: Clock | None = None,
+    folder: Path | None = None,
+    lookup: Lookup = system_lookup,
 ) -> AsyncIterator[Running]:
     """Run a deliverer; leaving stops it in good order."""
     stop = asyncio.Event()
     ticking = clock or Clock()
     wakeup = Wakeup(resources.redis, queue.DELIVERIES)
+    files = JsonlFiles(folder, total_seconds=total_seconds)
     async with WebhookSender(
         allowed_networks=resources.settings.outbound_networks,
         connect_seconds=2,
         total_seconds=total_seconds,
         tls=TLS,
+        lookup=lookup,
     ) as sender:
         deliverer = Deliverer(
             engine=engine or resources.engine,
-            vault=resources.vault,
-            sender=sender,
+            courier=Courier(vault=resources.vault, webhooks=sender, files=files, clock=ticking),
             wakeup=wakeup,
             slots=slots,
             host_cap=host_cap,

@@ -74,6 +74,7 @@ class Outbox:
         self,
         url: str = "https://crm.example.com/hook",
         *,
+        description: str = "",
         state: str = "active",
         types: Sequence[str] = (),
         include_test: bool = False,
@@ -85,7 +86,7 @@ class Outbox:
         made = Endpoint(
             id=endpoint_id,
             url=url,
-            description="",
+            description=description,
             event_types=tuple(types),
             include_test=include_test,
             state=state,

@@ -47,8 +47,10 @@ async def read_request(reader: asyncio.StreamReader) -> Received:
 
 
 @contextlib.asynccontextmanager
-async def running(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
-    """Run a script for each connection."""
+async def running(
+    script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[Receiver]:
+    """Run a script for each connection; port 0 picks a free one."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,7 +64,7 @@ async def running(script: Script, *, tls: ssl.SSLContext | None = None) -> Async
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(accept, host, port, ssl=tls)
     receiver = Receiver(port=server.sockets[0].getsockname()[1])
     try:
         yield receiver
@@ -75,7 +77,11 @@ async def running(script: Script, *, tls: ssl.SSLContext | None = None) -> Async
 
 @contextlib.asynccontextmanager
 async def answering(
-    answer: Callable[[Received], Awaitable[bytes]], *, tls: ssl.SSLContext | None = None
+    answer: Callable[[Received], Awaitable[bytes]],
+    *,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[Receiver]:
     """Run a receiver that reads each request whole, keeps it, and gives the answer's bytes."""
 
@@ -86,7 +92,7 @@ async def answering(
             writer.write(await answer(request))
             await writer.drain()
 
-    async with running(script, tls=tls) as receiver:
+    async with running(script, tls=tls, host=host, port=port) as receiver:
         yield receiver
 
 

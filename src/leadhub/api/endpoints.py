@@ -121,11 +121,14 @@ class _OptionsIn(BaseModel):
 
 
 class EndpointIn(_OptionsIn):
-    """A URL to subscribe."""
+    """A URL to subscribe, or a file of JSON lines."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _NEW})
 
-    url: Url = Field(description="Where to POST: https, a public name, no user name in it.")
+    url: Url = Field(
+        description="Where to POST: https, a public name, no user name in it. Or `jsonl:NAME`, to append to a file in"
+        " the folder that the operator set."
+    )
     description: Line = Field(default="", description="For people.")
     event_types: EventTypes = Field(default_factory=list)
     include_test: Strict = Field(default=False, description="Also tell of test leads.")
@@ -220,6 +223,7 @@ async def create_endpoint(
         signature=body.signature,
         lane_cap=resources.settings.delivery_lane_cap,
         allowed_networks=resources.settings.outbound_networks,
+        has_folder=resources.settings.sink_directory is not None,
         now=now,
         entropy=secrets.token_bytes,
         repeatable=repeatable,
@@ -257,7 +261,7 @@ async def update_endpoint(
     response: Response,
     now: Now,
 ) -> EndpointOut:
-    """Change an endpoint. A new URL brings one that deliveries had switched off back into service."""
+    """Change an endpoint. A new URL brings one that was switched off back into service, and waiting retries are due."""
     changes = pipeline.EndpointChanges(
         url=body.url,
         description=body.description,
@@ -272,6 +276,7 @@ async def update_endpoint(
         changes,
         expected_version=expected,
         allowed_networks=resources.settings.outbound_networks,
+        has_folder=resources.settings.sink_directory is not None,
         now=now,
     )
     resources.deliveries_nudge()

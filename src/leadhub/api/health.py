@@ -2,22 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import cast
 
 import orjson
 from fastapi import APIRouter, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
-from leadhub import telemetry
 from leadhub.api.problems import instance_of, problems, status_response
+from leadhub.pipeline.measuring import exposition
 from leadhub.resources import Resources
 from leadhub.store import readiness as database
 from leadhub.store.inbox import Inbox
@@ -26,8 +22,6 @@ _CACHED_SECONDS = 1.0
 _DATABASE_SECONDS = 1.0
 _REDIS_SECONDS = 0.5
 _OK = "ok"
-_MOST_ENDPOINTS = 100
-"""Endpoints that have metrics of their own: each costs a monitoring system four series."""
 
 router = APIRouter(tags=["health"])
 
@@ -137,35 +131,9 @@ async def ready(request: Request) -> Response:
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
     """Return what this process counts, and the length of the queue that all share, for Prometheus."""
-    with suppress(SQLAlchemyError, OSError):  # without PostgreSQL the gauges keep what they had
-        await _count_queue(request.app.state.resources, request.app.state.now)
-    return Response(generate_latest(telemetry.REGISTRY), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _count_queue(resources: Resources, now: Callable[[], datetime]) -> None:
-    async with asyncio.timeout(_DATABASE_SECONDS), resources.engine.connect() as connection:
-        found = await database.queue(connection, now=now())
-        lanes = await database.lanes(connection, now=now(), most=_MOST_ENDPOINTS)
-    telemetry.QUEUE_DEPTH.set(found.waiting)
-    telemetry.QUEUE_AGE.set(found.oldest_seconds)
-    telemetry.QUEUE_FAILED.set(found.parked)
-    _measure(lanes)
-
-
-def _measure(lanes: Sequence[database.LaneLoad]) -> None:
-    """Set the gauges of the endpoints that are worst off; those of all others are absent."""
-    gauges = (
-        telemetry.ENDPOINT_AGE,
-        telemetry.ENDPOINT_IN_FLIGHT,
-        telemetry.ENDPOINT_WIDTH,
-        telemetry.ENDPOINT_FAILING,
-    )
-    for gauge in gauges:
-        gauge.clear()
-    for lane in lanes:
-        figures = (lane.oldest_seconds, lane.in_flight, lane.width, lane.failing_seconds)
-        for gauge, figure in zip(gauges, figures, strict=True):
-            gauge.labels(str(lane.endpoint_id)).set(figure)
+    resources: Resources = request.app.state.resources
+    found = await exposition(resources.engine, now=request.app.state.now())
+    return Response(found, media_type=CONTENT_TYPE_LATEST)
 
 
 def _json(status: int, content: dict[str, object]) -> Response:

@@ -12,7 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from leadhub.cli.errors import UserError
 from leadhub.settings import Settings
 
-DESCRIBED = ("host", "port", "public_url", "outbound_networks", "meta_graph_url", "linkedin_api_url")
+DESCRIBED = (
+    "host", "port", "public_url", "outbound_networks", "sink_directory", "meta_graph_url", "linkedin_api_url",
+)  # fmt: skip
 """Settings that `up` writes into its run file, because commands beside it must go by the same."""
 
 

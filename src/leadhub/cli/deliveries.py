@@ -1,6 +1,7 @@
 """`leadhub deliveries`: what was sent to whom, and how it ended."""
 
 from dataclasses import asdict
+from datetime import UTC
 from typing import Literal
 
 from cyclopts import App
@@ -8,7 +9,9 @@ from cyclopts import App
 from leadhub.cli.console import Columns, clean, note, say, show, show_json
 from leadhub.cli.database import an_id, now, use
 from leadhub.cli.options import Json
+from leadhub.domain.attempt import Outcome
 from leadhub.domain.ids import DeliveryId
+from leadhub.domain.why import Why
 from leadhub.domain.why import why as reason_of
 from leadhub.resources import Resources
 from leadhub.store import deliveries as stored
@@ -122,14 +125,38 @@ def why(id_: str, /, *, as_json: Json = False) -> None:
     found = use(work)
     reason = reason_of(found.situation, now=now())
     if as_json:
-        show_json({"id": found.delivery.id, "state": found.delivery.state, **asdict(reason)})
+        then = [f"leadhub {command}" for command in _commands(found, reason)]
+        show_json({"id": found.delivery.id, "state": found.delivery.state, **asdict(reason), "then": then})
         return
     say(f"[bold]{found.delivery.state}[/bold]: {clean(reason.because)}")
     if reason.remedy:
         say(f"To mend it: {clean(reason.remedy)}.")
-        is_held = found.delivery.state == "held"
-        then = f"endpoints resume {found.delivery.endpoint_id}" if is_held else f"deliveries resend {found.delivery.id}"
-        note(f"Then: leadhub {then}")
+    for command in _commands(found, reason):
+        note(f"  leadhub {command}")
+
+
+_AT_ITS_URL = frozenset({Outcome.REDIRECTED, Outcome.DNS, Outcome.PROTOCOL, Outcome.BLOCKED})
+"""Outcomes that another URL mends; with it, what waits is tried again by itself."""
+
+
+def _commands(found: DeliveryDetail, reason: Why) -> list[str]:
+    """Return what to type to mend it, in this order; for one that waits for its turn, nothing."""
+    delivery = found.delivery
+    if reason.remedy is None or found.endpoint_state is None:
+        return []
+    change = [f"endpoints set {delivery.endpoint_id} --url URL"] if delivery.outcome in _AT_ITS_URL else []
+    if delivery.state == "held":
+        return change or [f"endpoints resume {delivery.endpoint_id}"]
+    if found.situation.behind:
+        return [f"deliveries why {found.situation.behind}"]
+    if change and delivery.state == "pending":
+        return change
+    if delivery.state == "dead":  # it is hardly the only one
+        since = delivery.created_at.astimezone(UTC)
+        missed = [f"replays start {delivery.endpoint_id} {since:%Y-%m-%dT%H:%MZ} --undelivered"]
+    else:
+        missed = []
+    return [*change, f"deliveries resend {delivery.id}", *missed]
 
 
 @app.command
@@ -141,13 +168,14 @@ def resend(id_: str, /) -> None:
     """
     delivery_id = DeliveryId(an_id(id_, "deliveries"))
 
-    async def work(resources: Resources) -> None:
+    async def work(resources: Resources) -> str:
         async with resources.sessions.begin() as session:
-            await stored.resend(session, delivery_id, now=now())
+            state = await stored.resend(session, delivery_id, now=now())
         resources.deliveries_nudge()
+        return state
 
-    use(work)
-    note("It is due now.")
+    is_held = use(work) == "held"
+    note("It is held until its endpoint is resumed." if is_held else "It is due now.")
 
 
 @app.command

@@ -12,6 +12,7 @@ from leadhub.cli.errors import UserError
 from leadhub.cli.options import Flag, Json, Several
 from leadhub.domain.ids import EndpointId
 from leadhub.domain.subscription import SignatureKind
+from leadhub.outbound.jsonl import is_file
 from leadhub.pipeline import endpoints
 from leadhub.pipeline.verifying import Verification, verify_endpoint
 from leadhub.resources import Resources, webhook_sender
@@ -48,12 +49,12 @@ def create(
     replays_only: Flag = False,
     as_json: Json = False,
 ) -> None:
-    """Subscribe a URL and show the secret that signs what it gets.
+    """Subscribe a URL and show the secret that signs what it gets; or jsonl:NAME, a file of JSON lines.
 
     A filter, headers and an authorization are set over the API: arguments of commands are no place for secrets.
 
     Args:
-        url: Where events are posted to.
+        url: Where events are posted to, or jsonl:NAME.
         event: Type of event, such as lead.routed; repeat it for several. Without it: all.
         description: What the URL is, for lists.
         include_test: Deliver events of test leads too.
@@ -67,12 +68,9 @@ def create(
         replays_only: Send nothing but what is replayed to it.
         as_json: Print JSON.
     """
-    if cap is not None and not 1 <= cap <= 32:
-        raise UserError(f"--cap {cap} is no number of requests.", "It goes from 1 to 32.")
     if per_minute is not None and per_minute < 1:
         raise UserError(f"--per-minute {per_minute} would send nothing.", "Leave it out for no limit.")
-    if not all(1 <= wait <= 86_400 for wait in retry) or len(retry) > 20:
-        raise UserError("--retry is given at most 20 times.", "Each is 1 to 86400 seconds.")
+    _check(cap, retry)
     options = endpoints.Options(
         payload=payload,
         cap=cap,
@@ -97,6 +95,10 @@ def create(
     made = use(work)
     if as_json:
         show_json({"id": made.endpoint.id, "url": made.endpoint.url, "secret": made.secret})
+        return
+    if is_file(url):
+        say(f"[bold]{made.endpoint.id}[/bold]")
+        note("Active. Workers append to a file a day in LEADHUB_SINK_DIRECTORY, with this id in its name.")
         return
     say(f"[bold]{made.secret}[/bold]")
     note(f"The endpoint {made.endpoint.id} is active. Verify each webhook with this secret (Standard Webhooks).")
@@ -124,6 +126,7 @@ async def subscribe(
         signature=signature,
         lane_cap=resources.settings.delivery_lane_cap,
         allowed_networks=resources.settings.outbound_networks,
+        has_folder=resources.settings.sink_directory is not None,
         now=now(),
         entropy=entropy,
     )
@@ -147,6 +150,69 @@ def list_(*, as_json: Json = False) -> None:
         empty="Nobody is subscribed. Subscribe with `leadhub endpoints create URL`.",
         as_json=as_json,
     )
+
+
+@app.command(name="set")
+def set_(
+    id_: str,
+    /,
+    *,
+    url: str | None = None,
+    event: Several = (),
+    description: str | None = None,
+    payload: Literal["full", "thin"] | None = None,
+    cap: int | None = None,
+    per_minute: int | None = None,
+    retry: Annotated[tuple[int, ...], Parameter(negative="")] = (),
+) -> None:
+    """Change an endpoint; what is not given stays. A new URL brings one back that had been switched off.
+
+    Args:
+        id_: The endpoint's id.
+        url: Where events are posted to, or jsonl:NAME.
+        event: Type of event; all that it is to get, repeat it for several.
+        description: What the URL is, for lists.
+        payload: thin sends ids only; the receiver fetches the rest.
+        cap: Most requests in flight, 1 to 32.
+        per_minute: Most requests a minute; 0 for no limit.
+        retry: Seconds to wait before the next attempt; all of them, repeat it.
+    """
+    if per_minute is not None and per_minute < 0:
+        raise UserError(f"--per-minute {per_minute} is no number of requests.", "0 means no limit.")
+    _check(cap, retry)
+    changes = endpoints.EndpointChanges(
+        url=url,
+        description=description,
+        event_types=event or None,
+        options=endpoints.Options(payload=payload, cap=cap, per_minute=per_minute, schedule=retry or None),
+    )
+    if changes == endpoints.EndpointChanges():
+        raise UserError("Nothing to change was given.", "`leadhub endpoints set --help` shows what can be.")
+    endpoint_id = _id(id_)
+
+    async def work(resources: Resources) -> Endpoint:
+        endpoint = await endpoints.update_endpoint(
+            resources.sessions,
+            resources.vault,
+            endpoint_id,
+            changes,
+            expected_version=None,
+            allowed_networks=resources.settings.outbound_networks,
+            has_folder=resources.settings.sink_directory is not None,
+            now=now(),
+        )
+        resources.deliveries_nudge()
+        return endpoint
+
+    changed = use(work)
+    note(f"Changed {changed.url}; it is {changed.state}.")
+
+
+def _check(cap: int | None, retry: Sequence[int]) -> None:
+    if cap is not None and not 1 <= cap <= 32:
+        raise UserError(f"--cap {cap} is no number of requests.", "It goes from 1 to 32.")
+    if not all(1 <= wait <= 86_400 for wait in retry) or len(retry) > 20:
+        raise UserError("--retry is given at most 20 times.", "Each is 1 to 86400 seconds.")
 
 
 @app.command

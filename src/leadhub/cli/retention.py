@@ -6,7 +6,7 @@ from leadhub.cli.console import clean, note, say, show_json
 from leadhub.cli.database import now, use
 from leadhub.cli.options import Flag, Json
 from leadhub.pipeline.retention import Retained, retain
-from leadhub.resources import Resources, retention_of
+from leadhub.resources import Ids, Resources, retention_of
 
 
 def retention(*, dry_run: Flag = False, as_json: Json = False) -> None:
@@ -19,7 +19,7 @@ def retention(*, dry_run: Flag = False, as_json: Json = False) -> None:
 
     async def work(resources: Resources) -> Retained:
         kept = retention_of(resources.settings)
-        return await retain(resources.engine, resources.sessions, kept, now=now(), is_trial=dry_run)
+        return await retain(resources.engine, resources.sessions, kept, now=now(), new_id=Ids(), is_trial=dry_run)
 
     done = use(work)
     if as_json:
@@ -28,6 +28,8 @@ def retention(*, dry_run: Flag = False, as_json: Json = False) -> None:
     verb = "would be dropped" if dry_run else "dropped"
     say(f"{len(done.dropped)} partitions {verb}{': ' if done.dropped else ''}{clean(done.dropped)}")
     say(f"{done.deliveries} deliveries {verb}")
+    if done.expired:
+        note(f"{done.expired} deliveries that were held for too long {'would be' if dry_run else 'were'} given up")
     if done.awaited:
         note(f"Kept, because something in them is still to be delivered: {', '.join(done.awaited)}")
     if done.busy:

@@ -20,11 +20,14 @@ class Outcome(StrEnum):
     TLS = "tls"
     TIMEOUT = "timeout"
     PROTOCOL = "protocol"
+    DISK = "disk"
     BLOCKED = "blocked"
     INTERNAL = "internal"
     UNKNOWN = "unknown"
     ERASED = "erased"
     FILTERED = "filtered"
+    EXPIRED = "expired"
+    """Of no attempt: it was held for too long."""
 
 
 class Failure(StrEnum):
@@ -43,6 +46,9 @@ class Failure(StrEnum):
     CLOSED = "closed"
     NOT_HTTP = "not_http"
     HEADERS = "headers"
+    DISK = "disk"
+    DISK_FULL = "disk_full"
+    NO_FOLDER = "no_folder"
     BLOCKED_ADDRESS = "blocked_address"
     BLOCKED_URL = "blocked_url"
     NO_KEY = "no_key"
@@ -72,10 +78,12 @@ _NO_TIMINGS = Timings()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
-    """What happened: a status as soon as the headers of an answer came, else a failure."""
+    """What happened: a status as soon as the headers of an answer came, or a line in a file, else a failure."""
 
     status: int | None = None
     failure: Failure | None = None
+    is_written: bool = False
+    """Whether it is in a file of this deployment, where nobody answers."""
     retry_after: str | None = None
     """The header as received."""
     location: str | None = None
@@ -103,6 +111,9 @@ _OUTCOME_OF_FAILURE = {
     Failure.CLOSED: Outcome.CONNECTION,
     Failure.NOT_HTTP: Outcome.PROTOCOL,
     Failure.HEADERS: Outcome.PROTOCOL,
+    Failure.DISK: Outcome.DISK,
+    Failure.DISK_FULL: Outcome.DISK,
+    Failure.NO_FOLDER: Outcome.BLOCKED,
     Failure.BLOCKED_ADDRESS: Outcome.BLOCKED,
     Failure.BLOCKED_URL: Outcome.BLOCKED,
     Failure.NO_KEY: Outcome.INTERNAL,
@@ -121,6 +132,8 @@ def classify(result: AttemptResult) -> Outcome:
     (<Outcome.DELIVERED: 'delivered'>, <Outcome.CONNECTION: 'connection'>)
     """
     status = result.status
+    if result.is_written:
+        return Outcome.DELIVERED
     if status is None:
         return _OUTCOME_OF_FAILURE[result.failure or Failure.INTERNAL]
     if status == 410:
@@ -142,6 +155,9 @@ _BECAUSE_OF_FAILURE = {
     Failure.CLOSED: "the receiver closed the connection before it answered",
     Failure.NOT_HTTP: "what came back is not HTTP",
     Failure.HEADERS: "the headers of the answer are too large",
+    Failure.DISK: "the file could not be written",
+    Failure.DISK_FULL: "the disk is full: the file could not be written",
+    Failure.NO_FOLDER: "this worker writes no files: set LEADHUB_SINK_DIRECTORY",
     Failure.BLOCKED_ADDRESS: "the address is private or reserved: webhooks may not go there",
     Failure.BLOCKED_URL: "the URL may not be used for webhooks: see its scheme, host and port",
     Failure.NO_TOKEN: "the authorization server gave no token: see the client's id, secret and scope",
@@ -186,6 +202,8 @@ def explain(result: AttemptResult) -> str:
     >>> explain(AttemptResult(status=307, location="https://www.example.com/hook?token=x"))
     'the receiver answered 307 to https://www.example.com/hook: change the URL'
     """
+    if result.is_written:
+        return "it is in the file"
     if result.status is None:
         return _BECAUSE_OF_FAILURE[result.failure or Failure.INTERNAL]
     outcome = classify(result)
@@ -205,4 +223,5 @@ def shown_location(location: str | None) -> str:
     except ValueError:
         return ""
     host = parts.netloc.rpartition("@")[2]
-    return (f"{parts.scheme}://{host}{parts.path}" if host else parts.path)[:_SHOWN]
+    scheme = f"{parts.scheme}:" if parts.scheme else ""
+    return (f"{scheme}//{host}{parts.path}" if host else f"{scheme}{parts.path}")[:_SHOWN]

@@ -294,6 +294,16 @@ EXAMPLES: Final[Mapping[str, events.Event]] = {
             because="the receiver answered 410: it wants no more events; the endpoint was switched off",
         ),
     ),
+    "endpoint.expiring": events.EndpointExpiring(
+        timestamp=_NOW,
+        data=events.ExpiringData(
+            endpoint_id=_ENDPOINT,
+            url=_URL,
+            state="paused",
+            deliveries=310,
+            will_be_given_up_at=_NOW + timedelta(days=14),
+        ),
+    ),
     "source.failing": events.SourceFailing(
         timestamp=_NOW,
         data=events.SourceFailingData(

@@ -385,6 +385,16 @@ class DisabledData(_Part):
     because: str
 
 
+class ExpiringData(_Part):
+    """An endpoint of this deployment for which events are held that will be given up."""
+
+    endpoint_id: UUID
+    url: str = Field(description="Without its query.")
+    state: str = Field(description="Of the endpoint: as long as it is not `active`, nothing is sent.")
+    deliveries: int = Field(description="So many will be given up within two weeks.")
+    will_be_given_up_at: AwareDatetime = Field(description="The oldest of them, unless the endpoint is resumed before.")
+
+
 class _SourceData(_Part):
     source_id: UUID
     source: SourceRef
@@ -546,6 +556,13 @@ class EndpointDisabled(_Event):
     data: DisabledData
 
 
+class EndpointExpiring(_Event):
+    """What is held for an endpoint will be given up: told two weeks and one week before."""
+
+    type: Literal["endpoint.expiring"] = "endpoint.expiring"
+    data: ExpiringData
+
+
 class SourceFailing(_Event):
     """The leads of a source cannot be fetched; they wait, and are fetched as soon as its platform answers again."""
 
@@ -586,6 +603,7 @@ EventType = Literal[
     "lead.erased",
     "endpoint.failing",
     "endpoint.disabled",
+    "endpoint.expiring",
     "source.failing",
     "source.recovered",
     "source.needs_reauth",
@@ -610,6 +628,7 @@ Event = (
     | LeadErased
     | EndpointFailing
     | EndpointDisabled
+    | EndpointExpiring
     | SourceFailing
     | SourceRecovered
     | SourceNeedsReauth
@@ -634,6 +653,7 @@ EVENTS: Final[Mapping[EventType, type[Event]]] = {
     "lead.erased": LeadErased,
     "endpoint.failing": EndpointFailing,
     "endpoint.disabled": EndpointDisabled,
+    "endpoint.expiring": EndpointExpiring,
     "source.failing": SourceFailing,
     "source.recovered": SourceRecovered,
     "source.needs_reauth": SourceNeedsReauth,

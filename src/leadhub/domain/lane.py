@@ -30,7 +30,15 @@ REDIRECTS = 3
 """So many redirects in a row will not pass by themselves: the first warning comes at once."""
 
 _ILL = frozenset(
-    {Outcome.SERVER_ERROR, Outcome.DNS, Outcome.CONNECTION, Outcome.TLS, Outcome.TIMEOUT, Outcome.PROTOCOL}
+    {
+        Outcome.SERVER_ERROR,
+        Outcome.DNS,
+        Outcome.CONNECTION,
+        Outcome.TLS,
+        Outcome.TIMEOUT,
+        Outcome.PROTOCOL,
+        Outcome.DISK,
+    }
 )
 """The receiver is down or broken. One that answers 4xx is up: its owner has to act, and waiting longer helps nobody."""
 _SLOW_DOWN = frozenset({Outcome.THROTTLED, Outcome.TIMEOUT})

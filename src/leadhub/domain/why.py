@@ -51,6 +51,7 @@ _REMEDIES = {
     Outcome.TIMEOUT: "have the receiver answer first and work afterwards",
     Outcome.SERVER_ERROR: "look into the receiver's own log",
     Outcome.PROTOCOL: "check that the URL leads to the receiver itself",
+    Outcome.DISK: "give LeadHub the right to write in the folder of LEADHUB_SINK_DIRECTORY, and room",
     Outcome.THROTTLED: "wait, or set a limit a minute that the receiver bears",
     Outcome.INTERNAL: "look into LeadHub's log; is its secret key the one that it had before?",
 }
@@ -83,6 +84,8 @@ def _dead(situation: Situation) -> Why:
     tries = "1 attempt" if situation.attempts == 1 else f"{situation.attempts} attempts"
     if situation.outcome == Outcome.ERASED:
         return Why(because=situation.last or "its content was erased")
+    if situation.outcome == Outcome.EXPIRED:
+        return Why(because="it was held for too long and given up", remedy="send it again within a week of that")
     return Why(because=f"it was given up after {tries}; the last: {situation.last or 'unknown'}", remedy=_RESEND)
 
 

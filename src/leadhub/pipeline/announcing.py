@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,6 +21,9 @@ from leadhub.store.events import NewEvent
 _log = telemetry.get_logger("deliver")
 
 NewId = Callable[[], UUID]
+
+EXPIRY_NOTICE = timedelta(days=14)
+"""So long before something is given up, its endpoint is told of."""
 
 
 async def warn_and_disable(engine: AsyncEngine, *, now: datetime, new_id: NewId) -> None:
@@ -63,6 +66,29 @@ async def _step(connection: Connection, endpoint_id: EndpointId, *, now: datetim
             pass
 
 
+async def tell_of_expiry(engine: AsyncEngine, *, keep: timedelta, now: datetime, new_id: NewId) -> None:
+    """Say for which endpoints something is held that will be given up within two weeks; again after a week."""
+    async with transaction(engine) as connection:
+        found = await lanes.expiring(connection, before=now + EXPIRY_NOTICE - keep, told_before=now - EXPIRY_NOTICE / 2)
+        told = [
+            models.EndpointExpiring(
+                timestamp=now,
+                data=models.ExpiringData(
+                    endpoint_id=one.endpoint_id,
+                    url=shown_location(one.url),
+                    state=one.state,
+                    deliveries=one.count,
+                    will_be_given_up_at=one.oldest_at + keep,
+                ),
+            )
+            for one in found
+        ]
+        await events.append(connection, [_new(event, now=now, new_id=new_id) for event in told])
+        await lanes.note_expiry_told(connection, [one.endpoint_id for one in found], now=now)
+    for one in found:
+        _log.warning("endpoint.expiring", endpoint_id=str(one.endpoint_id), count=one.count)
+
+
 async def announce(connection: Connection, switched: Sequence[SwitchedOff], *, now: datetime, new_id: NewId) -> None:
     """Append an event for each endpoint that was just switched off; before any delivery or lane is locked."""
     told = [
@@ -79,7 +105,9 @@ async def announce(connection: Connection, switched: Sequence[SwitchedOff], *, n
         _log.warning("endpoint.switched_off", endpoint_id=str(one.endpoint_id), kind=one.state)
 
 
-def _new(event: models.EndpointFailing | models.EndpointDisabled, *, now: datetime, new_id: NewId) -> NewEvent:
+def _new(
+    event: models.EndpointFailing | models.EndpointDisabled | models.EndpointExpiring, *, now: datetime, new_id: NewId
+) -> NewEvent:
     return NewEvent(
         id=EventId(new_id()),
         type=event.type,

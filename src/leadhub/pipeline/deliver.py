@@ -6,11 +6,9 @@ Hints make it quick, a poll every second makes it certain.
 """
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import lru_cache
 from time import monotonic
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -18,25 +16,20 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
-from leadhub.domain.attempt import AttemptResult, Failure, classify
+from leadhub.domain.attempt import AttemptResult, classify
 from leadhub.domain.delivery import SCHEDULE, Decision, Delivered, decide
-from leadhub.domain.errors import InvalidInput
-from leadhub.domain.ids import AttemptId, EndpointId
-from leadhub.domain.signature import SigningKey, parse_signing_key
-from leadhub.domain.subscription import Extras, matches, read_filter, thin
+from leadhub.domain.ids import AttemptId
 from leadhub.outbound import queue
-from leadhub.outbound.authorization import Authorizer, NoToken
 from leadhub.outbound.queue import Wakeup
-from leadhub.outbound.webhook import Outgoing, WebhookSender
 from leadhub.pipeline.announcing import warn_and_disable
 from leadhub.pipeline.reaping import reap
 from leadhub.pipeline.recording import Recorder, finish
+from leadhub.pipeline.sending import Courier
 from leadhub.pipeline.slots import Slots
 from leadhub.store import lanes
 from leadhub.store.driver import connect
 from leadhub.store.lanes import Batch, Claimed, Room
 from leadhub.store.outage import driver_error, is_contention, is_outage
-from leadhub.store.vault import Vault, VaultError
 
 _log = telemetry.get_logger("deliver")
 
@@ -49,9 +42,6 @@ _LEASE_MARGIN = timedelta(seconds=15)
 """A lease outlasts an attempt's deadline by this: the time to claim and to record."""
 _OUTAGE_SECONDS = 1.0
 _DRAIN_SECONDS = 10.0
-_KEYS = 1_024
-"""Most signing keys, headers and filters that stay open in memory."""
-_NO_EXTRAS = Extras()
 
 
 class Deliverer:
@@ -61,8 +51,7 @@ class Deliverer:
         self,
         *,
         engine: AsyncEngine,
-        vault: Vault,
-        sender: WebhookSender,
+        courier: Courier,
         wakeup: Wakeup,
         slots: int,
         host_cap: int,
@@ -74,8 +63,7 @@ class Deliverer:
 
         Args:
             engine: of a pool that spares three connections.
-            vault: opens the endpoints' secrets.
-            sender: open; its deadline gives the length of a lease.
+            courier: makes the attempts; its deadline gives the length of a lease.
             wakeup: on `queue.DELIVERIES`; its owner runs `listen`.
             slots: most webhooks that set out just now; several times as many may wait for slow receivers.
             host_cap: most webhooks in flight to one host, over all workers.
@@ -84,15 +72,10 @@ class Deliverer:
             jitter: draws evenly from 0 to 1.
         """
         self._engine = engine
-        self._vault = vault
-        self._key = lru_cache(_KEYS)(self._open_key)
-        self._extras = lru_cache(_KEYS)(self._open_extras)
-        self._filter = lru_cache(_KEYS)(read_filter)
-        self._authorizer = Authorizer(sender)
-        self._sender = sender
+        self._courier = courier
         self._wakeup = wakeup
         self._slots = Slots(slots, host_cap=host_cap)
-        self._lease_length = timedelta(seconds=sender.total_seconds) + _LEASE_MARGIN
+        self._lease_length = timedelta(seconds=courier.total_seconds) + _LEASE_MARGIN
         self._new_id = new_id
         self._clock = clock
         self._jitter = jitter
@@ -111,8 +94,9 @@ class Deliverer:
             while not stop.is_set():
                 await self._work.wait()
                 self._work.clear()
+                began = monotonic()
                 for claimed in await self._claim(stop):
-                    self._start(group, claimed)
+                    self._start(group, claimed, claimed_at=began)
             await asyncio.gather(*self._in_flight)
             await self._recorder.drain(at_most_seconds=_DRAIN_SECONDS)
             for task in background:
@@ -170,76 +154,27 @@ class Deliverer:
                     lease_until=now + self._lease_length,
                 )
 
-    def _start(self, group: asyncio.TaskGroup, claimed: Claimed) -> None:
+    def _start(self, group: asyncio.TaskGroup, claimed: Claimed, *, claimed_at: float) -> None:
         self._slots.take(claimed.lease, at=monotonic())
-        task = group.create_task(self._attempt(claimed))
+        task = group.create_task(self._attempt(claimed, claimed_at=claimed_at))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
-    async def _attempt(self, claimed: Claimed) -> None:
+    async def _attempt(self, claimed: Claimed, *, claimed_at: float) -> None:
         """Send, decide, have it recorded."""
         lease = claimed.lease
-        result = await self._send(claimed)
+        if monotonic() - claimed_at > _LEASE_MARGIN.total_seconds():
+            # This process, or its machine, stood still: another may have it by now.
+            self._slots.give(lease, at=monotonic())
+            _log.warning("delivery.lease_lost", delivery_id=str(lease.delivery_id))
+            return
+        result = await self._courier.send(claimed)
         self._slots.give(lease, at=monotonic())
         now = self._clock()
         schedule = lease.schedule or SCHEDULE
         decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter(), schedule=schedule)
         self._recorder.put(finish(lease, result, decision, claimed=claimed, now=now))
         _tell(claimed, result, decision, now=now)
-
-    async def _send(self, claimed: Claimed) -> AttemptResult:
-        if claimed.body is None:
-            return AttemptResult(failure=Failure.ERASED)
-        if claimed.filter and not matches(self._filter(claimed.filter), json.loads(claimed.body)):
-            return AttemptResult(failure=Failure.FILTERED)
-        try:
-            extras = self._extras(claimed.lease.endpoint_id, claimed.extras) if claimed.extras else _NO_EXTRAS
-            result = await self._sender.send(
-                Outgoing(
-                    url=claimed.url,
-                    message_id=str(claimed.event_id),
-                    at=self._clock(),
-                    body=thin(claimed.body) if claimed.payload == "thin" else claimed.body,
-                    keys=self._keys(claimed),
-                    headers=await self._headers(extras),
-                    attempt=claimed.lease.number,
-                    sequence=claimed.sequence,
-                )
-            )
-        except _NoKey:
-            return AttemptResult(failure=Failure.NO_KEY)
-        except NoToken:
-            return AttemptResult(failure=Failure.NO_TOKEN)
-        except Exception as error:  # noqa: BLE001 - a fault of ours in one delivery must not end the others
-            _log.error("delivery.fault", delivery_id=str(claimed.lease.delivery_id), error_class=type(error).__name__)
-            return AttemptResult(failure=Failure.INTERNAL)
-        if result.status == 401 and extras.authorization is not None:
-            self._authorizer.forget(extras.authorization)
-        return result
-
-    async def _headers(self, extras: Extras) -> Mapping[str, str]:
-        """Return what the endpoint's owner wants to see in a request."""
-        if extras.authorization is None:
-            return extras.headers
-        return {**extras.headers, "Authorization": await self._authorizer.header(extras.authorization)}
-
-    def _keys(self, claimed: Claimed) -> list[SigningKey]:
-        try:
-            keys = [self._key(secret_id, sealed) for secret_id, sealed in claimed.secrets]
-        except (VaultError, InvalidInput, UnicodeDecodeError) as error:
-            raise _NoKey from error
-        if not keys:
-            raise _NoKey
-        return keys
-
-    def _open_key(self, secret_id: UUID, sealed: bytes) -> SigningKey:
-        return parse_signing_key(self._vault.open(sealed, context=f"endpoint_secret:{secret_id}").decode())
-
-    def _open_extras(self, endpoint_id: EndpointId, sealed: bytes) -> Extras:
-        try:
-            return Extras.model_validate_json(self._vault.open(sealed, context=f"endpoint:{endpoint_id}"))
-        except VaultError as error:
-            raise _NoKey from error
 
     async def _reap_for_ever(self) -> None:
         while True:
@@ -250,10 +185,6 @@ class Deliverer:
                 if not _passes(error):
                     raise
             await asyncio.sleep(_REAP_SECONDS)
-
-
-class _NoKey(Exception):
-    """An endpoint without a secret that opens, or with headers that do not."""
 
 
 def _tell(claimed: Claimed, result: AttemptResult, decision: Decision, *, now: datetime) -> None:

@@ -25,6 +25,7 @@ from leadhub.domain.subscription import (
     write_filter,
 )
 from leadhub.outbound.guard import check_url
+from leadhub.outbound.jsonl import check_file, is_file
 from leadhub.store import endpoints
 from leadhub.store.endpoints import Endpoint, Limits, SealedSecret
 from leadhub.store.engine import Sessions
@@ -108,17 +109,18 @@ async def create_endpoint(
     signature: SignatureKind = "v1",
     lane_cap: int,
     allowed_networks: Networks,
+    has_folder: bool = False,
     now: datetime,
     entropy: Entropy,
     repeatable: Repeatable | None = None,
 ) -> CreatedEndpoint:
-    """Subscribe a URL to events that happen from now on.
+    """Subscribe a URL, or with `has_folder` a file, to events that happen from now on.
 
     Raises:
         InvalidInput: a URL that deliveries must not reach, an unknown event type, or headers that are ours to set.
     """
     _check_types(event_types)
-    check_url(url, allowed_networks)
+    _check_url(url, allowed_networks, has_folder=has_folder)
     _check_options(options, allowed_networks)
     endpoint = Endpoint(
         id=EndpointId(uuid7(now, entropy(10))),
@@ -153,11 +155,13 @@ async def update_endpoint(
     *,
     expected_version: int | None,
     allowed_networks: Networks,
+    has_folder: bool = False,
     now: datetime,
 ) -> Endpoint:
     """Change an endpoint; None for `expected_version` means: whatever it is now.
 
-    A new URL takes an endpoint that deliveries had switched off back into service: it was the URL that was wrong.
+    A new URL takes an endpoint that deliveries had switched off back into service, and what waited for another try
+    is tried now: it was the URL that was wrong. A paused one stays so.
 
     Raises:
         NotFound, PreconditionFailed: see `store.endpoints.lock_endpoint`.
@@ -166,12 +170,13 @@ async def update_endpoint(
     _check_options(changes.options, allowed_networks)
     _check_types(changes.event_types or ())
     if changes.url is not None:
-        check_url(changes.url, allowed_networks)
+        _check_url(changes.url, allowed_networks, has_folder=has_folder)
     async with sessions.begin() as session:
         endpoint = await endpoints.lock_endpoint(session, endpoint_id, expected_version=expected_version)
         changed = _with_options(_next(_with(endpoint, changes), now), changes.options, vault)
         await _limit(session, endpoint_id, changes.options)
-        if changed.url != endpoint.url and endpoint.state in {"gone", "misconfigured", "disabled"}:
+        if changed.url != endpoint.url and endpoint.state != "paused":
+            await endpoints.hasten(session, endpoint_id, now=now)
             return await _resume(session, changed)
         await endpoints.save_endpoint(session, changed)
         return changed
@@ -356,6 +361,13 @@ def _with_options(endpoint: Endpoint, options: Options, vault: Vault) -> Endpoin
         header_names=tuple(sorted(headers)),
         authorization=authorization.kind if authorization else None,
     )
+
+
+def _check_url(url: str, allowed_networks: Networks, *, has_folder: bool) -> None:
+    if is_file(url):
+        check_file(url, has_folder=has_folder)
+    else:
+        check_url(url, allowed_networks)
 
 
 def _check_options(options: Options, allowed_networks: Networks) -> None:

@@ -14,6 +14,7 @@ from leadhub.domain.ids import EndpointId, Entropy, uuid7
 from leadhub.domain.signature import parse_signing_key
 from leadhub.domain.subscription import Extras
 from leadhub.outbound.authorization import Authorizer, NoToken
+from leadhub.outbound.jsonl import is_file
 from leadhub.outbound.webhook import Outgoing, WebhookSender
 from leadhub.store import endpoints
 from leadhub.store.endpoints import Endpoint
@@ -44,6 +45,8 @@ async def verify_endpoint(
     async with sessions() as session:
         endpoint = await endpoints.get_endpoint(session, endpoint_id)
         sealed = await endpoints.secrets_of(session, endpoint_id, now=now)
+    if is_file(endpoint.url):
+        return Verification(is_verified=False, because="a file of this deployment has nobody to ask")
     challenge = base64.urlsafe_b64encode(entropy(_CHALLENGE_BYTES)).decode("ascii")
     event = {"type": "endpoint.verify", "timestamp": now.isoformat(), "data": {"challenge": challenge}}
     try:

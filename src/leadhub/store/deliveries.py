@@ -277,10 +277,11 @@ async def hold_stragglers(connection: Connection) -> None:
     await connection.execute(_HOLD_STRAGGLERS)
 
 
-async def resend(session: AsyncSession, delivery_id: DeliveryId, *, now: datetime) -> None:
+async def resend(session: AsyncSession, delivery_id: DeliveryId, *, now: datetime) -> str:
     """Send a delivery again by hand, in whatever state it is; its schedule starts anew, its `webhook-id` stays.
 
-    The caller nudges the deliverers afterwards. While its endpoint is not in service it is held.
+    The caller nudges the deliverers afterwards. Returns its state now: pending, or held while its endpoint is not in
+    service.
 
     Raises:
         NotFound: there is no such delivery, or its endpoint was deleted.
@@ -293,6 +294,7 @@ async def resend(session: AsyncSession, delivery_id: DeliveryId, *, now: datetim
     sent = (await session.execute(_RESEND, {"id": delivery_id, "state": state, "now": now})).scalar()
     if sent is None:
         raise Conflict("The delivery is being sent right now.")
+    return state
 
 
 async def cancel(session: AsyncSession, delivery_id: DeliveryId, *, now: datetime) -> None:

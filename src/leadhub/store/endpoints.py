@@ -34,6 +34,7 @@ _WELL = {
     "warnings": 0,
     "redirects": 0,
     "because": None,
+    "expiry_told_at": None,
 }
 """The health of a lane that nothing is held against."""
 
@@ -272,6 +273,11 @@ async def release(session: AsyncSession, endpoint_id: EndpointId) -> None:
     """
     await _move(session, endpoint_id, ("held",), state="pending")
     await session.execute(update(Lane).where(Lane.endpoint_id == endpoint_id).values(width=1, **_WELL))
+
+
+async def hasten(session: AsyncSession, endpoint_id: EndpointId, *, now: datetime) -> None:
+    """Make everything due that waits for a locked endpoint."""
+    await _move(session, endpoint_id, ("pending", "held"), Delivery.due_at > now, due_at=now)
 
 
 async def delete_endpoint(session: AsyncSession, endpoint_id: EndpointId, *, now: datetime) -> None:

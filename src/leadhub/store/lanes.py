@@ -16,7 +16,7 @@ from uuid import UUID
 
 import asyncpg
 
-from leadhub.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, LeadId
+from leadhub.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, LeadId, first_uuid7
 from leadhub.domain.lane import LaneHealth
 from leadhub.domain.subscription import Payload
 from leadhub.store.driver import Connection
@@ -67,6 +67,17 @@ class Claimed:
     received_at: datetime | None
     body: bytes | None
     """None if the event was erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """An endpoint for which something is held that will be given up."""
+
+    endpoint_id: EndpointId
+    url: str
+    state: str
+    count: int
+    oldest_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +299,20 @@ SELECT min(oldest.due_at)
 """
 
 
+# Only what came to no end is that old: what did is deleted long before. What waits in order is looked at anew now and
+# then, which makes it due anew: of that, only its age counts.
+_EXPIRING = """
+SELECT d.endpoint_id, p.url, p.state, count(*) AS count, min(d.created_at) AS oldest_at
+  FROM delivery AS d
+  JOIN endpoint AS p ON p.id = d.endpoint_id
+  JOIN lane AS l USING (endpoint_id)
+ WHERE d.id < $1 AND d.state IN ('pending', 'held') AND (d.due_at < $2 OR d.is_ordered)
+   AND (l.expiry_told_at IS NULL OR l.expiry_told_at < $3)
+ GROUP BY d.endpoint_id, p.url, p.state
+ ORDER BY d.endpoint_id
+"""
+
+
 async def look(connection: Connection, room: Room, *, now: datetime) -> Look:
     """Return the lanes that a worker with so much room should claim from."""
     busy = room.busy
@@ -457,3 +482,16 @@ async def failing(connection: Connection, *, before: datetime, redirects: int) -
     And those not yet warned of that answered with so many redirects in a row.
     """
     return [EndpointId(row["endpoint_id"]) for row in await connection.fetch(_FAILING, before, redirects)]
+
+
+async def expiring(connection: Connection, *, before: datetime, told_before: datetime) -> list[Expiring]:
+    """Return endpoints that did not take what came before an instant, unless it was told of them lately."""
+    return [
+        Expiring(EndpointId(row["endpoint_id"]), row["url"], row["state"], row["count"], row["oldest_at"])
+        for row in await connection.fetch(_EXPIRING, first_uuid7(before), before, told_before)
+    ]
+
+
+async def note_expiry_told(connection: Connection, endpoints: Sequence[EndpointId], *, now: datetime) -> None:
+    """Note that it was told of endpoints."""
+    await connection.execute("UPDATE lane SET expiry_told_at = $2 WHERE endpoint_id = ANY ($1::uuid[])", endpoints, now)

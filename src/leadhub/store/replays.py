@@ -75,7 +75,7 @@ class Candidate:
 _IN_RANGE = """
   FROM event AS e
  WHERE e.id >= :first AND e.id < :until AND e.id > :after
-   AND CASE WHEN :types = '{}'::text[] THEN NOT starts_with(e.type, 'endpoint.') ELSE e.type = ANY (:types) END
+   AND CASE WHEN :types = '{}'::text[] THEN NOT e.type ^@ ANY ('{endpoint.,source.}') ELSE e.type = ANY (:types) END
    AND (CAST(:lead AS uuid) IS NULL OR e.lead_id = :lead)
    AND (NOT e.is_test OR (SELECT include_test FROM endpoint WHERE id = :endpoint))
    AND (NOT :only_undelivered OR NOT EXISTS (

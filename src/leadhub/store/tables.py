@@ -1028,6 +1028,8 @@ class Lane(Base):
     """Of the endpoint's URL: many endpoints may share one."""
     redirects: Mapped[int] = mapped_column(server_default="0", default=0)
     because: Mapped[str | None] = mapped_column(default=None)
+    expiry_told_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When it was last said that what is held here will be given up."""
 
 
 class Delivery(Base):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Uuid, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -217,5 +217,6 @@ def _conditions(which: DeliveryFilter) -> list[ColumnElement[bool]]:
         winner = select(Lead.merged_into).where(Lead.id == which.lead_id).scalar_subquery()
         living = func.coalesce(winner, which.lead_id)
         family = select(Lead.id).where((Lead.id == living) | (Lead.merged_into == living))
-        found.append(Delivery.lead_id.in_(family))
+        itself = select(literal(which.lead_id, Uuid()))  # it may have been erased since
+        found.append(Delivery.lead_id.in_(family.union(itself)))
     return found
