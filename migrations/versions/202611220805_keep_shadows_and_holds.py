@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261122_shadows"
-down_revision = "20261122_edits"
+down_revision = "20261122_unseen"
 branch_labels = None
 depends_on = None
 
