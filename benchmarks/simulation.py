@@ -24,25 +24,29 @@ from leadhub.pipeline.rescore import rescore_published
 from leadhub.pipeline.simulation import simulate
 from leadhub.resources import Ids, Resources, clock, open_resources
 from leadhub.settings import Settings
+from leadhub.store import driver
 from leadhub.store.migrations import migrate
 
 _KINDS = 100
 """Different leads; one in a hundred looked at prices."""
 _COPY_LEADS = text("""
-WITH numbered AS (SELECT l, row_number() OVER (ORDER BY l.id) AS k FROM lead AS l)
+WITH numbered AS (SELECT l, row_number() OVER (ORDER BY l.id) AS k FROM lead AS l WHERE l.id < :end)
 INSERT INTO lead SELECT (jsonb_populate_record(n.l, jsonb_build_object('id',
        lpad(to_hex(:first + n.k), 8, '0') || '-' || lpad(to_hex(g), 4, '0') || '-7000-8000-000000000000'))).*
-  FROM numbered AS n CROSS JOIN generate_series(1, :copies) AS g
+  FROM numbered AS n CROSS JOIN generate_series(CAST(:after AS integer) + 1, :until) AS g
 """)
 _COPY_FACTS = text("""
 WITH numbered AS (SELECT id, row_number() OVER (ORDER BY id) AS k FROM lead WHERE id < :end)
 INSERT INTO fact (lead_id, type, attributes_sha256, attributes, count, first_at, last_at)
 SELECT CAST(lpad(to_hex(:first + n.k), 8, '0') || '-' || lpad(to_hex(g), 4, '0') || '-7000-8000-000000000000' AS uuid),
        f.type, f.attributes_sha256, f.attributes, f.count, f.first_at, f.last_at
-  FROM numbered AS n JOIN fact AS f ON f.lead_id = n.id CROSS JOIN generate_series(1, :copies) AS g
+  FROM numbered AS n JOIN fact AS f ON f.lead_id = n.id
+ CROSS JOIN generate_series(CAST(:after AS integer) + 1, :until) AS g
 """)
 _FIRST = 0x30000000
 """Copies have greater ids than any lead of today."""
+_COPIES = 50
+"""Of each lead in one statement."""
 
 
 async def _fill(resources: Resources, leads: int) -> None:
@@ -68,15 +72,17 @@ async def _fill(resources: Resources, leads: int) -> None:
     work = Processing(resources.engine, Ids(), clock)
     while (await process_due(work, compile_playbook(load(shipped("guide"))))).claimed:
         pass
-    values = {"first": _FIRST, "copies": leads // _KINDS - 1}
-    async with resources.engine.begin() as connection:
-        await connection.execute(text("SET LOCAL statement_timeout = 0"))
-        await connection.execute(_COPY_LEADS, values)
-        await connection.execute(_COPY_FACTS, values | {"end": UUID(int=_FIRST << 96)})
-    async with resources.engine.connect() as connection:
-        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await autocommit.execute(text("SET statement_timeout = 0"))
-        await autocommit.execute(text("VACUUM ANALYZE"))
+    copies = leads // _KINDS - 1
+    for after in range(0, copies, _COPIES):  # each statement within the time that the pool gives one
+        values = {"first": _FIRST, "after": after, "until": min(after + _COPIES, copies), "end": UUID(int=_FIRST << 96)}
+        async with resources.engine.begin() as connection:
+            await connection.execute(_COPY_LEADS, values)
+            await connection.execute(_COPY_FACTS, values)
+    async with driver.connect(resources.engine) as connection:
+        await connection.execute("SET statement_timeout = 0")
+        for table in ("lead", "fact"):
+            await connection.execute(f"VACUUM ANALYZE {table}", timeout=300)
+        await connection.execute("RESET statement_timeout")
 
 
 async def _measure(settings: Settings, leads: int) -> dict[str, Any]:

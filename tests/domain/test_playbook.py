@@ -12,7 +12,8 @@ from leadhub.domain.errors import FieldError, InvalidDocument, NotFound
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_loading import load, read, shipped, shipped_names
 from leadhub.domain.playbook_schema import schema
-from leadhub.domain.playbook_tests import examine, run_document_tests
+from leadhub.domain.playbook_tests import NOW as TEST_NOW
+from leadhub.domain.playbook_tests import examine, given_lead, run_document_tests
 from leadhub.domain.scoring import compile_playbook
 
 
@@ -339,9 +340,11 @@ def test_a_document_test_that_fails_says_what_is_and_what_was_expected() -> None
                 {
                     "name": "counts pages",
                     "given": {"events": [{"event": "page_viewed"}]},
-                    "expect": {"total": 6, "stage": "LEAD", "scores": {"engagement": 4}, "route": "none"},
+                    "expect": {"total": 6, "stage": "LEAD", "scores": {"engagement": 4}, "route": "none"}
+                    | {"frameworks": {"bant": 1}},
                 }
-            ]
+            ],
+            frameworks={"bant": {"need": {"field": "need", "present": True}}},
         )
     )
 
@@ -349,6 +352,7 @@ def test_a_document_test_that_fails_says_what_is_and_what_was_expected() -> None
         ("counts pages", "total is 5, expected 6"),
         ("counts pages", "engagement is 5, expected 4"),
         ("counts pages", "route is nurture:awareness, expected none"),
+        ("counts pages", "bant met is 0, expected 1"),
     ]
 
 
@@ -407,6 +411,31 @@ def test_every_shipped_playbook_passes_its_own_tests_and_fits_the_schema(name: s
     assert len(reading.playbook.tests) >= 2
     assert mistakes == []
     assert [one.pointer for one in reading.warnings] == (["#/stages/1/when"] if name == "basics" else [])
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_all_that_a_shipped_playbook_says_is_shown_by_a_test_of_its_own(name: str) -> None:
+    playbook = load(shipped(name))
+    compiled = compile_playbook(playbook)
+    assert playbook.nurture is not None
+    said: set[str] = {award.rule for award in compiled.awards}
+    said |= {f"disqualified: {entry.reason}" for entry in playbook.disqualify}
+    said |= {f"{framework}.{item}" for framework, items in playbook.frameworks.items() for item in items}
+    said |= {f"signal {name}" for name in playbook.signals}
+    said |= {str(entry.level) for entry in playbook.temperature} | {str(entry.stage) for entry in playbook.stages}
+    said |= {f"to {rule.id}" for rule in playbook.routing.rules}
+    said |= {f"team {territory.team}" for territory in playbook.territories or ()}
+    said |= {f"track {track.id}" for track in playbook.nurture.tracks}
+
+    shown: set[str] = set()
+    for one in playbook.tests:
+        found = compiled.evaluate(given_lead(one.given, playbook.nurture), now=TEST_NOW)
+        shown |= {line.rule for line in found.lines} | {f"signal {signal}" for signal in found.signals}
+        shown |= {f"{framework}.{item}" for framework, state in found.frameworks.items() for item in state.met}
+        shown |= {f"disqualified: {found.disqualified}", str(found.temperature), str(found.stage)}
+        shown |= {f"to {found.routing.rule}", f"team {found.routing.team}", f"track {found.nurture.track}"}
+
+    assert said - shown == set()
 
 
 def test_there_is_a_playbook_for_each_trade() -> None:

@@ -42,6 +42,21 @@ CASES: dict[str, tuple[tuple[str, str], list[tuple[str, str]], Reach]] = {
     "a checklist": (("lte: 6}\n  champ", "lte: 3}\n  champ"), [("frameworks.bant.timeline", "changed")], EVERYONE),
     "bounds of a group": (("max: 50\n", "max: 45\n"), [("scoring.fit.max", "changed")], EVERYONE),
     "people": (("{user: dora}", "{user: dory}"), [("teams.emea", "changed")], NOBODY),
+    "when a step is sent": (
+        ("after: 10d, window: office, content: how-it-works", "after: 9d, window: office, content: how-it-works"),
+        [("nurture.steps.awareness", "changed")],
+        NOBODY,
+    ),
+    "whom a track is for": (
+        ("when: {idle_days: {gte: 60}}", "when: {idle_days: {gte: 90}}"),
+        [("nurture.tracks.re-engage", "changed")],
+        EVERYONE,
+    ),
+    "a goal": (
+        ("goal: {event: content_downloaded}", "goal: {event: webinar_attended}"),
+        [("nurture.leaving.goals", "changed")],
+        EVERYONE,
+    ),
     "a comment": (("# Who the lead is.", "# Who it is."), [], NOBODY),
 }
 

@@ -1,10 +1,12 @@
 """A version in shadow: it judges beside the one that decides, is counted, and changes nothing."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 from tests.pipeline.test_playbook import CHEAPER, drafted, edited, publish, rows
 from tests.support.waiting import a_source, content, received
 
@@ -204,3 +206,24 @@ async def test_a_worker_begins_and_ends_to_judge_beside_as_the_database_says(res
     after = await shadow_of(6)
 
     assert (before, during.version, during.playbook.reference, after) == (None, version, "guide@2", None)
+
+
+async def test_of_two_that_go_into_shadow_at_once_one_does(resources: Resources) -> None:
+    versions = [await drafted(resources, document) for document in (CHEAPER, edited(3))]
+
+    done = await asyncio.gather(
+        *(playbook.begin_shadow(resources.sessions, version) for version in versions), return_exceptions=True
+    )
+
+    assert sorted(type(one).__name__ for one in done) == ["Conflict", "StoredPlaybook"]
+
+
+async def test_a_shadow_that_cannot_be_read_any_more_stops_nobody(resources: Resources) -> None:
+    version = await in_shadow(resources)
+    async with resources.engine.begin() as connection:
+        await connection.execute(text("UPDATE playbook_version SET document = 'kind: Old' WHERE state = 'shadow'"))
+
+    [lead] = await comes(resources, ("ana", ["pricing_page_viewed"]))
+
+    assert [row["stage"] for row in await rows(resources, f"SELECT stage FROM lead WHERE id = '{lead}'")] == ["MQL"]  # noqa: S608
+    assert (await seen(resources, version)).leads == 0

@@ -17,7 +17,17 @@ from leadhub.domain.playbook_lists import distinct, first_match
 from leadhub.domain.playbook_part import Loc, Part, complain
 from leadhub.domain.playbook_people import Calendar, Promise, Routing, Team, Territory, ZoneName
 from leadhub.domain.playbook_rules import Disqualification, Scoring, StageEntry, TemperatureEntry
-from leadhub.domain.playbook_values import Attribute, Duration, EventType, FieldName, Id, PlainValue, PlainValues, Word
+from leadhub.domain.playbook_values import (
+    Attribute,
+    Duration,
+    EventType,
+    FieldName,
+    FrameworkName,
+    Id,
+    PlainValue,
+    PlainValues,
+    Word,
+)
 
 
 class Metadata(Part):
@@ -61,6 +71,8 @@ class Expect(Part):
     route: Word | None = None
     """As in an explanation: "sales:na", "nurture:beginner", "none"."""
     disqualified: Word | None = None
+    frameworks: dict[FrameworkName, StrictInt] = Field(default_factory=dict)
+    """How many items of each checklist are met."""
 
 
 class Example(Part):

@@ -22,6 +22,7 @@ from leadhub.domain.playbook_conditions import (
     SignalCondition,
     SourceCondition,
 )
+from leadhub.domain.playbook_followup import Track
 from leadhub.domain.playbook_rules import Rule
 from leadhub.domain.playbook_values import resolve_field
 
@@ -105,8 +106,18 @@ def reach(old: Playbook, new: Playbook) -> Reach:
     return touched
 
 
-_FOR_LATER: Final = frozenset({"metadata", "vocab", "teams", "calendars", "sla", "feedback", "tests", "nurture.later"})
+_FOR_LATER: Final = frozenset(
+    {"metadata", "vocab", "teams", "calendars", "sla", "feedback", "tests", "nurture.steps", "nurture.later"}
+)
 """Sections that change no judgement of a lead as it is: lists are written out where they are used."""
+
+
+_NO_STEPS: Final[Mapping[str, Any]] = {"goal": None, "steps": (), "again_after": None, "push": False}
+"""What a track is without: whom it is for is left."""
+
+
+def _tracks(playbook: Playbook) -> Sequence[Track]:
+    return playbook.nurture.tracks if playbook.nurture else ()
 
 
 def _sections(old: Playbook, new: Playbook) -> Iterator[tuple[str, Items, Items]]:
@@ -140,7 +151,7 @@ def _items(playbook: Playbook) -> Iterator[tuple[str, Items]]:
         ("territories", [(entry.team, entry, entry.when) for entry in playbook.territories or ()]),
         (
             "nurture.tracks",
-            [(track.id, track, track.when) for track in (playbook.nurture.tracks if playbook.nurture else ())],
+            [(track.id, track.model_copy(update=_NO_STEPS), track.when) for track in _tracks(playbook)],
         ),
     ):
         yield section, written.ordered(entries)
@@ -154,6 +165,10 @@ def _items(playbook: Playbook) -> Iterator[tuple[str, Items]]:
         # Who leaves, and who has reached a goal, is judged for everyone.
         goals = {track.id: track.goal and written.json(track.goal) for track in playbook.nurture.tracks}
         yield "nurture.leaving", written.whole({"exits": nurture["exits"], "goals": goals})
+        # What is sent on a track, and when, decides of nobody whether to be on it.
+        sent = {*_NO_STEPS} - {"goal"}
+        steps = {one.id: one.model_dump(mode="json", include=sent, exclude_defaults=True) for one in _tracks(playbook)}
+        yield "nurture.steps", written.plain(steps)
         yield "nurture.later", written.plain({name: nurture[name] for name in ("cap", "caps")})
     yield "routing", written.plain(playbook.routing.model_dump(mode="json", exclude={"rules"}))
     yield "tests", written.plain({one.name: one.model_dump(mode="json", exclude_none=True) for one in playbook.tests})

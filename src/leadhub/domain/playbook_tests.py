@@ -76,6 +76,8 @@ def _compared(evaluation: Evaluation, expect: Expect) -> Iterator[tuple[str, obj
     yield "rule", evaluation.routing.rule, expect.rule
     yield "route", route_words(evaluation), expect.route
     yield "disqualified", evaluation.disqualified, expect.disqualified
+    for framework, met in expect.frameworks.items():
+        yield f"{framework} met", len(evaluation.frameworks[framework].met), met
 
 
 def given_lead(given: Given, nurture: Nurture | None) -> LeadView:

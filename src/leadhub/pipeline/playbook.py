@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from leadhub import telemetry
 from leadhub.domain.errors import Conflict, FieldError, InvalidDocument, NotFound, PreconditionFailed
 from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_diff import EVERYONE, Difference, differences, reach
@@ -27,6 +28,8 @@ from leadhub.store import playbooks, shadows
 from leadhub.store.engine import Sessions
 from leadhub.store.idempotency import Repeatable, once
 from leadhub.store.playbooks import RescoreRun, StoredPlaybook
+
+_log = telemetry.get_logger("playbook")
 
 _LOOK_EVERY = timedelta(seconds=2)
 """How late a worker may notice that another version was published."""
@@ -75,10 +78,18 @@ class ActivePlaybook:
             if "active" not in versions or versions == self._versions:
                 return
             running = await playbooks.running(session)
-        beside = running.get("shadow")
-        shadow = Shadow(beside.version, compile_playbook(load(beside.document))) if beside else None
+        shadow = _beside(running["shadow"]) if "shadow" in running else None
         self._compiled = compile_playbook(load(running["active"].document), shadow)
         self._versions = {state: stored.version for state, stored in running.items()}
+
+
+def _beside(stored: StoredPlaybook) -> Shadow | None:
+    """Return the version in shadow; None if this LeadHub cannot read it any more: that must not stop what decides."""
+    try:
+        return Shadow(stored.version, compile_playbook(load(stored.document)))
+    except InvalidDocument:
+        _log.error("shadow.unreadable", version=stored.version)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
