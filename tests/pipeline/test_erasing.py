@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.support.platforms import OWNER, Deployment, a_response, action, opened
@@ -13,6 +14,7 @@ from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import compile_playbook
 from leadhub.pipeline.erasing import erase_due
 from leadhub.pipeline.feedback import apply_due
+from leadhub.pipeline.merging import Wish, merge_leads
 from leadhub.pipeline.process import Processing, process_due
 from leadhub.pipeline.saying import Sender, new_feedback
 from leadhub.resources import Resources
@@ -132,3 +134,96 @@ async def test_an_order_waits_until_its_lead_is_processed(deployment: Deployment
     assert await erase_due(processing(deployment), PLAYBOOK) == 1
 
     assert await mentions(deployment, "ada.4@") == []
+
+
+WORDS = {
+    "FIRST_NAME": "Quirinia",
+    "LAST_NAME": "Zweigstein",
+    "JOB_TITLE": "Chief Xylophone Officer",
+    "COMPANY_NAME": "Klangwerk",
+    "INDUSTRY": "saas",
+    "COUNTRY": "United Kingdom",
+    "PHONE_NUMBER": "+442071838751",
+    "MESSAGE": "an unmistakable wish",
+}
+UNMISTAKABLE = (
+    "Quirinia",
+    "quirinia",
+    "Zweigstein",
+    "Xylophone",
+    "xylophone",
+    "Klangwerk",
+    "klangwerk",
+    "unmistakable",
+)
+
+
+def told_all(number: int, words: dict[str, str]) -> dict[str, Any]:
+    """A response with answers to predefined questions."""
+    response = a_response(number)
+    for place, (asked, answer) in enumerate(words.items(), start=10):
+        response["form"]["content"]["questions"].append({"questionId": place, "predefinedField": asked})
+        details = {"textQuestionAnswer": {"answer": answer}}
+        response["formResponse"]["answers"].append({"questionId": place, "answerDetails": details})
+    return response
+
+
+async def test_nothing_that_was_reasoned_or_copied_from_it_stays_with_a_lead_that_does(deployment: Deployment) -> None:
+    await deployment.world(leads={"r-5": told_all(5, WORDS)})
+    form = await a_source(deployment.resources.engine)
+    before = content({"email": "ada.5@example.org", "city": "Bath"})
+    other = content({"phone": "+442071838751", "email": "office@klang.example"})
+    await received(deployment.resources.engine, form, before, other)
+    await process(deployment)
+    source = await deployment.source("linkedin", activity="demo_requested")
+    await deployment.announce(source, action(5))
+    await deployment.fetch_all()
+    await process(deployment)
+    after = content({"email": "ada.5@example.org", "first_name": "Ada"}, activities=["pricing_page_viewed"])
+    await received(deployment.resources.engine, form, after)
+    await process(deployment)
+    assert await mentions(deployment, "Xylophone")
+
+    await deployment.announce(source, action(5, "DELETED"))
+    assert await erase_due(processing(deployment), PLAYBOOK) == 1
+    await process(deployment)
+
+    for word in UNMISTAKABLE:
+        assert await mentions(deployment, word) == [], word
+    told = await deployment.rows("SELECT golden->'email'->>'value' FROM lead WHERE merged_into IS NULL ORDER BY 1")
+    assert ("ada.5@example.org",) in [tuple(row) for row in told]
+
+
+async def test_a_lead_that_became_part_of_another_keeps_nothing_of_it_either(deployment: Deployment) -> None:
+    await deployment.world(leads={"r-6": told_all(6, WORDS)})
+    form = await a_source(deployment.resources.engine)
+    await received(deployment.resources.engine, form, content({"email": "other@example.org", "city": "Bath"}))
+    source = await deployment.source("linkedin", activity="demo_requested")
+    await deployment.announce(source, action(6))
+    await deployment.fetch_all()
+    await process(deployment)
+    ids = dict(tuple(row) for row in await deployment.rows("SELECT golden->'email'->>'value', id FROM lead"))
+    wish = Wish(winner=ids["other@example.org"], loser=ids["ada.6@example.org"], because="She said so.", actor="tests")
+    await merge_leads(processing(deployment), PLAYBOOK, wish)
+    async with deployment.resources.sessions.begin() as session:
+        said = new_feedback(
+            Said(outcome=Outcome.CONTACTED),
+            {"email": "ada.6@example.org"},
+            sender=Sender(name="tests"),
+            feedback_id=deployment.work.new_id(),
+            now=deployment.ahead.now(),
+        )
+        await feedback.keep(session, [said])
+    await apply_due(processing(deployment), PLAYBOOK)
+    assert await mentions(deployment, "Xylophone")
+
+    await deployment.announce(source, action(6, "DELETED"))
+    assert await erase_due(processing(deployment), PLAYBOOK) == 1
+    await process(deployment)
+
+    for word in (*UNMISTAKABLE, "ada.6@", "442071838751"):
+        assert await mentions(deployment, word) == [], word
+    assert [tuple(row) for row in await deployment.rows("SELECT golden->'email'->>'value' FROM lead ORDER BY 1")] == [
+        ("other@example.org",),
+        (None,),
+    ]

@@ -73,7 +73,7 @@ class FeedbackChannel:
             ),
         ),
     )
-    _proof = Mac(
+    proof = Mac(
         header="webhook-signature",
         signed=(Part.ID, b".", Part.TIME, b".", Part.BODY),
         written=Written.BASE64,
@@ -85,7 +85,7 @@ class FeedbackChannel:
 
     def check_secret(self, secret: str) -> None:
         """Refuse a secret that could never match."""
-        self._proof.check_secret(secret)
+        self.proof.check_secret(secret)
 
     def validate_options(self, options: Mapping[str, object]) -> dict[str, object]:
         """Return the options in full."""
@@ -98,7 +98,7 @@ class FeedbackChannel:
 
     def unpack(self, inbound: Inbound, connection: Connection) -> Capture:
         """Verify and unpack."""
-        self._proof.verify(inbound, connection.secrets)
+        self.proof.verify(inbound, connection.secrets)
         return self.preview(inbound, connection)
 
     def preview(self, inbound: Inbound, connection: Connection) -> Capture:

@@ -10,6 +10,8 @@ import orjson
 from leadhub.domain.fetching import Later
 
 _TIMEOUT = httpx2.Timeout(10, connect=5)
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=50)
+"""Each source asks a few times at once and no more; a limit over all would let ten that hang hold up the rest."""
 _MOST_BYTES = 4_000_000
 """A page of a hundred leads with their form; a single lead has some kilobytes."""
 
@@ -53,7 +55,7 @@ class Asking:
     """Sends requests over one client; what does not come about is a `Later` with its reason."""
 
     def __init__(self) -> None:
-        self._client = httpx2.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+        self._client = httpx2.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -27,6 +27,8 @@ from leadhub.store.notifications import Order
 _ROWS = 50
 _LEASE = timedelta(minutes=1)
 """After which an order that could not be carried out is tried again."""
+_ERASED = "erased"
+"""In place of reasons that may quote what is gone."""
 _ORDERED = "its platform ordered it"
 
 _log = telemetry.get_logger("erase")
@@ -122,6 +124,8 @@ async def _without(
     await erasing.keys(connection, lead.lead_id, lost)
     await erasing.told_since(connection, lead.lead_id, since=uuid7_time(submission_id))
     await merges.drop_facts(connection, [lead.lead_id])
+    if lead.team is not None:  # else it is routed, and reasoned about, anew
+        lead.route_because = _ERASED
     judgement = qualify.judge(lead, playbook, now=now)
     rows = await qualify.follow(connection, [judgement], playbook, new_id=work.new_id, now=now)
     reported = reporting.report(judgement, [], public_url=work.public_url, new_id=work.new_id, now=now)

@@ -27,7 +27,7 @@ _KINDS: tuple[tuple[str, Find, Act], ...] = (
 )
 
 
-async def run(work: Fetching, stop: asyncio.Event) -> None:
+async def run(work: Fetching, stop: asyncio.Event, *, look_seconds: float = _LOOK_SECONDS) -> None:
     """Ask until `stop` is set; what is under way then is finished first."""
     under_way: dict[tuple[str, SourceId], asyncio.Task[None]] = {}
     while not stop.is_set():
@@ -38,7 +38,7 @@ async def run(work: Fetching, stop: asyncio.Event) -> None:
                     under_way[kind, source_id] = asyncio.create_task(_drain(work, kind, act, source_id, stop))
         under_way = {place: task for place, task in under_way.items() if not task.done()}
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_SECONDS):
+            async with asyncio.timeout(look_seconds):
                 await stop.wait()
     await asyncio.gather(*under_way.values())
 

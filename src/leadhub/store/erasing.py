@@ -30,6 +30,7 @@ _SUBMISSION = (
     "DELETE FROM consent_record WHERE submission_id = $1",
     "DELETE FROM membership WHERE submission_id = $1",
     "DELETE FROM pending_submission WHERE submission_id = $1",
+    "DELETE FROM waiting_activity WHERE submission_id = $1",
     "DELETE FROM match_review WHERE submission_id = $1",
     "DELETE FROM not_same WHERE one = $1 OR other = $1",
 )
@@ -41,33 +42,74 @@ async def submission(connection: Connection, submission_id: SubmissionId) -> Non
         await connection.execute(statement, submission_id)
 
 
+_FAMILY = "SELECT id FROM lead WHERE id = $1 OR merged_into = $1"
 # Of events only the row goes: a delivery that finds its event erased ends by itself and says so.
-_TOLD_SINCE = (
-    "UPDATE attempt SET response_body = NULL WHERE delivery_id IN (SELECT id FROM delivery WHERE lead_id = $1)",
-    "DELETE FROM event WHERE lead_id = $1 AND occurred_at >= $2",
-    "UPDATE score_line SET because = 'erased' WHERE lead_id = $1 AND at >= $2",
-    "UPDATE stage_change SET because = 'erased' WHERE lead_id = $1 AND at >= $2",
+_TOLD = (
+    (
+        "UPDATE attempt SET response_body = NULL"
+        " WHERE delivery_id IN (SELECT id FROM delivery WHERE lead_id = ANY ($1::uuid[]))"
+    ),
+    (
+        "UPDATE feedback SET named = jsonb_build_object('lead', lead_id)"
+        " WHERE lead_id = ANY ($1::uuid[]) AND NOT named ? 'lead'"
+    ),
 )
-_KEYS = """
-DELETE FROM identity_key
- WHERE lead_id = $1 AND (kind, value) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+_TOLD_SINCE = (
+    "DELETE FROM event WHERE lead_id = ANY ($1::uuid[]) AND occurred_at >= $2",
+    "UPDATE score_line SET because = 'erased' WHERE lead_id = ANY ($1::uuid[]) AND at >= $2",
+    "UPDATE stage_change SET because = 'erased' WHERE lead_id = ANY ($1::uuid[]) AND at >= $2",
+    "UPDATE assignment SET because = 'erased' WHERE lead_id = ANY ($1::uuid[]) AND assigned_at >= $2",
+    "UPDATE enrolment SET because = 'erased' WHERE lead_id = ANY ($1::uuid[]) AND enrolled_at >= $2",
+)
+# What a lead was before it became part of another: nobody reads it, since what is parted again is folded anew.
+_MERGED = """
+UPDATE lead
+   SET golden = '{}', custom = '{}', attribution = '{}', consents = '{}', profile = '{}', evaluation = NULL,
+       route_because = 'erased'
+ WHERE merged_into = $1
 """
 
 
 async def told_since(connection: Connection, lead_id: LeadId, *, since: datetime) -> None:
-    """Take away what was told of a lead, and what was reasoned about it, from an instant on."""
-    await connection.execute(_TOLD_SINCE[0], lead_id)
-    for statement in _TOLD_SINCE[1:]:
-        await connection.execute(statement, lead_id, since)
+    """Take away what was told of a lead, and what was reasoned about it, from an instant on.
+
+    Of leads that had become part of it, too; what they were themselves goes whole.
+    """
+    family = [row[0] for row in await connection.fetch(_FAMILY, lead_id)]
+    for statement in _TOLD:
+        await connection.execute(statement, family)
+    for statement in _TOLD_SINCE:
+        await connection.execute(statement, family, since)
+    await connection.execute(_MERGED, lead_id)
+
+
+_KEYS = """
+DELETE FROM identity_key
+ WHERE lead_id = $1 AND (kind, value) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+"""
+_MOVED_KEYS = """
+UPDATE merge
+   SET moved = jsonb_set(moved, '{keys}', (
+       SELECT coalesce(jsonb_agg(one), '[]') FROM jsonb_array_elements(moved -> 'keys') AS one
+        WHERE (one ->> 0, one ->> 1) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))))
+ WHERE winner_id = $1 AND moved ? 'keys'
+"""
 
 
 async def keys(connection: Connection, lead_id: LeadId, gone: list[Key]) -> None:
-    """Take identity keys away from a lead, and all its block keys: the caller writes those that it still has."""
-    await connection.execute(_KEYS, lead_id, [key.kind for key in gone], [key.value for key in gone])
+    """Take identity keys away from a lead and its merges, and all its block keys: the caller writes those it still has.
+
+    Args:
+        connection: in a transaction.
+        lead_id: the lead.
+        gone: keys that nothing of it carries any more.
+    """
+    columns = [key.kind for key in gone], [key.value for key in gone]
+    await connection.execute(_KEYS, lead_id, *columns)
+    await connection.execute(_MOVED_KEYS, lead_id, *columns)
     await connection.execute("DELETE FROM block_key WHERE lead_id = $1", lead_id)
 
 
-_FAMILY = "SELECT id FROM lead WHERE id = $1 OR merged_into = $1"
 _LEAD = (
     "DELETE FROM identity_key WHERE lead_id = ANY ($1::uuid[])",
     "DELETE FROM block_key WHERE lead_id = ANY ($1::uuid[])",
@@ -86,10 +128,6 @@ _LEAD = (
     "DELETE FROM membership WHERE lead_id = ANY ($1::uuid[])",
     "DELETE FROM merge WHERE winner_id = ANY ($1::uuid[]) OR loser_id = ANY ($1::uuid[])",
     "DELETE FROM event WHERE lead_id = ANY ($1::uuid[])",
-    (
-        "UPDATE attempt SET response_body = NULL"
-        " WHERE delivery_id IN (SELECT id FROM delivery WHERE lead_id = ANY ($1::uuid[]))"
-    ),
     "DELETE FROM lead WHERE id = ANY ($1::uuid[])",
 )
 
@@ -97,5 +135,5 @@ _LEAD = (
 async def lead(connection: Connection, lead_id: LeadId) -> None:
     """Take a lead away, and those that had become part of it."""
     family = [row[0] for row in await connection.fetch(_FAMILY, lead_id)]
-    for statement in _LEAD:
+    for statement in (*_TOLD, *_LEAD):
         await connection.execute(statement, family)

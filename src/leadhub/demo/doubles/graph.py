@@ -45,7 +45,7 @@ class Graph:
             return _error(400, 190, 463, "Error validating access token: Session has expired")
         if request.query.get("appsecret_proof") != proof:
             return _error(400, 100, None, "Invalid appsecret_proof provided in the API argument")
-        if self._double.is_throttled():
+        if self._double.is_throttled() or self._double.is_spent():
             return _error(400, 80005, None, "There have been too many leads calls", self._usage(100))
         found = self._answer(request)
         if world.budget is not None:

@@ -33,7 +33,7 @@ class World:
     throttle: int = 0
     """So many requests are answered with the platform's word for too many."""
     budget: int | None = None
-    """Requests until that word; the share that is used up is told along with each answer. None: no limit."""
+    """Requests to Graph until that word; the share that is used up is told along with each answer. None: no limit."""
     allowed: int = 100
     """What the budget was when nothing of it was used."""
     minutes: int = 7
@@ -62,6 +62,8 @@ class Double:
     world: World = field(default_factory=World)
     requests: int = 0
     paths: list[str] = field(default_factory=list)
+    refused: int = 0
+    """Requests that were beyond the budget."""
 
     def install(self, application: web.Application) -> None:
         """Serve the doubles' own addresses."""
@@ -83,9 +85,14 @@ class Double:
         if self.world.throttle > 0:
             self.world.throttle -= 1
             return True
+        return False
+
+    def is_spent(self) -> bool:
+        """Whether this request is beyond the budget."""
         if self.world.budget is None:
             return False
         if self.world.budget <= 0:
+            self.refused += 1
             return True
         self.world.budget -= 1
         return False
@@ -95,7 +102,7 @@ class Double:
             self.world.set(orjson.loads(await request.read()))
         except KeyError as error:
             return answer(400, {"error": f"there is no {error}"})
-        self.requests, self.paths = 0, []
+        self.requests, self.paths, self.refused = 0, [], 0
         return answer(200, {})
 
     async def _add(self, request: web.Request) -> web.Response:
@@ -105,7 +112,9 @@ class Double:
 
     async def _seen(self, request: web.Request) -> web.Response:
         del request
-        return answer(200, {"requests": self.requests, "paths": self.paths})
+        return answer(
+            200, {"requests": self.requests, "paths": self.paths, "refused": self.refused, "budget": self.world.budget}
+        )
 
 
 def answer(status: int, document: object, headers: dict[str, str] | None = None) -> web.Response:
