@@ -22,6 +22,7 @@ from leadhub.domain.ids import AttemptId
 from leadhub.outbound import queue
 from leadhub.outbound.queue import Wakeup
 from leadhub.pipeline.announcing import warn_and_disable
+from leadhub.pipeline.measuring import Attempts
 from leadhub.pipeline.reaping import reap
 from leadhub.pipeline.recording import Recorder, finish
 from leadhub.pipeline.sending import Courier
@@ -82,6 +83,7 @@ class Deliverer:
         self._work = asyncio.Event()
         self._is_more = False
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._attempts = Attempts()
         self._recorder = Recorder(engine, clock=clock, new_id=new_id, on_recorded=self._claim_what_was_left)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -156,6 +158,7 @@ class Deliverer:
         schedule = lease.schedule or SCHEDULE
         decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter(), schedule=schedule)
         self._recorder.put(finish(lease, result, decision, claimed=claimed, now=now))
+        self._attempts.count(lease.endpoint_id, result)
         _tell(claimed, result, decision, now=now)
 
     def _claim_what_was_left(self, *, is_next_due: bool) -> None:
@@ -187,10 +190,7 @@ class Deliverer:
 
 
 def _tell(claimed: Claimed, result: AttemptResult, decision: Decision, *, now: datetime) -> None:
-    """Measure an attempt and log its one line: ids and classes, no path of a URL, nothing of a person."""
-    outcome = classify(result)
-    telemetry.ATTEMPTS.labels(outcome).inc()
-    telemetry.ATTEMPT_SECONDS.observe(result.duration_ms / 1000)
+    """Log an attempt's one line: ids and classes, no path of a URL, nothing of a person."""
     if isinstance(decision, Delivered) and claimed.event_type == "lead.routed" and claimed.received_at:
         telemetry.SPEED_TO_LEAD.observe((now - claimed.received_at).total_seconds())
     _log.info(
@@ -202,7 +202,7 @@ def _tell(claimed: Claimed, result: AttemptResult, decision: Decision, *, now: d
         lead_id=str(claimed.lead_id) if claimed.lead_id else None,
         url_host=urlsplit(claimed.url).hostname,
         attempt=claimed.lease.number,
-        outcome=outcome,
+        outcome=classify(result),
         status=result.status,
         duration_ms=result.duration_ms,
     )
