@@ -23,6 +23,8 @@ from leadhub.outbound.captcha import Verifier
 from leadhub.outbound.limits import RateLimits
 from leadhub.pipeline.capture import Gate, Target, capture
 from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.pipeline.playbook import ActivePlaybook
+from leadhub.pipeline.questioning import Questioning
 from leadhub.resources import Ids, clock, open_inbox, open_resources, webhook_sender
 from leadhub.settings import Settings
 from leadhub.store.migrations import migrate
@@ -135,6 +137,7 @@ async def _taken(requests: Mapping[str, tuple[Channel, Inbound, Connection]]) ->
                 inbox=inbox,
                 sessions=resources.sessions,
                 new_id=Ids(),
+                questioning=Questioning(engine=resources.engine, playbook=ActivePlaybook(resources.sessions)),
                 verifier=Verifier(sender, {}, clock=time.monotonic),
                 limits=RateLimits(resources.redis, key=resources.vault.derive("addresses")[0], clock=time.monotonic),
             )

@@ -105,7 +105,13 @@ async def run(submissions: int) -> dict[str, Any]:
                 done, cost = await scanned(resources)
                 asked = await rightly_asked(resources, people, since=since)
                 results[name] = {"leads": done.leads, "compared": done.compared, "merged": done.merged}
-                results[name] |= {"asked": done.asked, "learnt": done.learnt, **asked, **cost}
+                results[name] |= {
+                    "doubts": done.doubts,
+                    "asked": len(done.asked),
+                    "learnt": done.learnt,
+                    **asked,
+                    **cost,
+                }
                 print(name, "  ".join(f"{key} {value}" for key, value in results[name].items()), flush=True)
     return results
 

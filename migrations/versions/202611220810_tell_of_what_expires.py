@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261122_expiring"
-down_revision = "20261122_edits"
+down_revision = "20261122_shadows"
 branch_labels = None
 depends_on = None
 

@@ -27,6 +27,8 @@ from leadhub.outbound.captcha import Verifier
 from leadhub.outbound.limits import RateLimits
 from leadhub.pipeline.capture import Gate
 from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.pipeline.playbook import ActivePlaybook
+from leadhub.pipeline.questioning import Questioning
 from leadhub.pipeline.tallying import Tally
 from leadhub.resources import Ids, clock, open_inbox, open_resources, webhook_sender
 from leadhub.settings import Settings
@@ -85,6 +87,7 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
                     inbox=inbox,
                     sessions=resources.sessions,
                     new_id=ids,
+                    questioning=Questioning(engine=resources.engine, playbook=ActivePlaybook(resources.sessions)),
                     verifier=Verifier(sender, _captcha_urls(settings), clock=time.monotonic),
                     limits=RateLimits(
                         resources.redis, key=resources.vault.derive("addresses")[0], clock=time.monotonic

@@ -53,6 +53,7 @@ class Jobs:
         await housekeeping.purge_quarantine(self.resources.sessions, now=clock())
         await housekeeping.purge_spam(self.resources.sessions, now=clock())
         await housekeeping.purge_imports(self.resources.sessions, now=clock())
+        await housekeeping.purge_shadows(self.resources.sessions, now=clock())
 
     async def retention(self) -> None:
         """Drop old events, deliveries and attempts."""

@@ -54,6 +54,10 @@ async def test_a_lead_document_says_where_everything_is_from(
         ("email", "ana.diaz@acme.example"),
         ("phone", "+34612345678"),
     }
+    assert list(lead["score"]) == [
+        "lead", "model", "total", "raw", "fit", "engagement", "stage", "temperature", "rule", "route",
+        "lines", "not_met", "frameworks", "changes_at", "change",
+    ]  # fmt: skip
     assert lead["score"]["total"] == row["score_total"] == 75
     assert {line["rule"]: line["points"] for line in lead["score"]["lines"]}["engagement.pricing"] == 25
     assert (lead["routing"]["route"], lead["routing"]["team"]) == ("sales", lead["assignment"]["team"])

@@ -101,8 +101,12 @@ async def test_tracks_and_keys_that_there_are_not_are_refused(gateway: Gateway, 
     problem_of(await client.post("/v1/nurture/nowhere/lease", json={}), 404)
     unknown = "019bc0fd-89c0-7000-8000-0000000000ff"
     problem_of(await client.post(f"/v1/nurture/steps/{unknown}/ack", json={"lease": unknown}), 404)
-    hold = {"until": "2026-12-01T00:00:00Z", "because": "x"}
-    problem_of(await client.post(f"/v1/leads/{unknown}/hold", json=hold), 404)
+    hold = f"/v1/leads/{unknown}/hold"
+    problem_of(await client.post(hold, json={"until": "2026-12-01T00:00:00Z", "because": "x"}), 404)
+    problem_of(await client.post(hold, json={"signal": "hand_raise", "because": "x"}), 404)
+    problem_of(await client.post(hold, json={"because": "x"}), 422)
+    wrong = problem_of(await client.post(hold, json={"signal": "hand_rise", "because": "x"}), 422)
+    assert pointers(wrong) == ["#/signal"]
     client.headers["authorization"] = f"Bearer {await Admin(gateway.resources).token('leads:write')}"
     problem_of(await client.post(f"/v1/nurture/{TRACK}/lease", json={}), 403)
 

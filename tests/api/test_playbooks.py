@@ -45,6 +45,28 @@ async def test_from_draft_to_publication_and_back(client: httpx2.AsyncClient) ->
     assert (await client.get("/v1/playbooks/3")).json()["document"] == GUIDE
 
 
+async def test_a_draft_in_shadow_is_watched_then_promoted_or_withdrawn(client: httpx2.AsyncClient) -> None:
+    await drafted(client, edited(2))
+    problem_of(await client.get("/v1/playbooks/2/shadow"), 404)
+    begun = (await client.post("/v1/playbooks/2/shadow")).json()
+    again = await client.post("/v1/playbooks/2/shadow")
+    published = await client.post("/v1/playbooks/2/publish", headers={"If-Match": "*"})
+    watched = (await client.get("/v1/playbooks/2/shadow?examples=5")).json()
+
+    back = (await client.delete("/v1/playbooks/2/shadow")).json()
+    gone = await client.delete("/v1/playbooks/2/shadow")
+    await client.post("/v1/playbooks/2/shadow")
+    problem_of(await client.post("/v1/playbooks/2/promote"), 428)
+    problem_of(await client.post("/v1/playbooks/2/promote", headers={"If-Match": '"v9"'}), 412)
+    promoted = await client.post("/v1/playbooks/2/promote", headers={"If-Match": '"v1"'})
+
+    assert (begun["state"], back["state"]) == ("shadow", "draft")
+    assert [problem_of(one, 409)["status"] for one in (again, published, gone)] == [409, 409, 409]
+    assert (watched["old"], watched["new"], watched["in_shadow"], watched["leads"]) == ("guide@1", "guide@2", True, 0)
+    assert promoted.json() == {"version": 2, "reference": "guide@2", "replaced": 1, "rescores": "some"}
+    problem_of(await client.get("/v1/playbooks/2/shadow?examples=201"), 422)
+
+
 async def test_a_broken_document_is_refused_with_every_finding_at_its_place(client: httpx2.AsyncClient) -> None:
     broken = edited(2, "{field: title, words: $personas}", "{field: titel, words: $persona}")
 
@@ -110,7 +132,9 @@ async def test_reading_needs_less_than_publishing(admin: Admin) -> None:
     async with admin.client("playbooks:read") as reader:
         assert (await reader.get("/v1/playbooks/1")).status_code == 200
         problem_of(await reader.post("/v1/playbooks", json={"document": edited(2)}), 403)
-        problem_of(await reader.post("/v1/playbooks/1/publish", headers={"If-Match": "*"}), 403)
+        for verb in ("publish", "promote", "shadow"):
+            problem_of(await reader.post(f"/v1/playbooks/1/{verb}", headers={"If-Match": "*"}), 403)
+        problem_of(await reader.delete("/v1/playbooks/1/shadow"), 403)
 
 
 async def test_the_grammar_is_a_schema_that_editors_can_use(client: httpx2.AsyncClient) -> None:

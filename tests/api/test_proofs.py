@@ -264,6 +264,35 @@ async def test_beyond_its_limit_a_source_asks_to_wait(gateway: Gateway, client: 
     assert 1 <= int(answers[2].headers["retry-after"]) <= 30
 
 
+DOOR_REFUSES = [
+    ({}, b"message=" + b"x" * 1_100_000, {}, 413),
+    ({"limit_per_minute": 1}, b"email=ada%40example.org", {}, 429),
+    ({"allowed_origins": ["https://www.example.org"]}, b"email=a", {"origin": "https://evil.test"}, 403),
+    ({}, b"email=a", {"content-type": "text/csv"}, 415),
+]
+
+
+@pytest.mark.parametrize("refused", DOOR_REFUSES, ids=lambda refused: refused[-1])
+async def test_a_person_without_a_script_reads_a_page_also_where_the_door_refuses(
+    gateway: Gateway, client: httpx2.AsyncClient, refused: tuple[dict[str, Any], bytes, dict[str, str], int]
+) -> None:
+    options, body, headers, status = refused
+    path = await a_form(gateway, **options)
+    browser = {"accept": "text/html,*/*;q=0.8", "content-type": "application/x-www-form-urlencoded"} | headers
+    script = browser | {"accept": "application/json"}
+    if status == 429:
+        assert (await client.post(path, content=body, headers=browser)).status_code == 200
+
+    shown, told = [await client.post(path, content=body, headers=one) for one in (browser, script)]
+
+    assert shown.status_code == status
+    assert shown.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<h1>Your message was not sent</h1>" in shown.text
+    problem_of(told, status)
+    assert shown.headers.get("retry-after") == told.headers.get("retry-after")
+    assert ("retry-after" in shown.headers) == (status == 429)
+
+
 async def test_one_address_does_not_use_up_what_others_may_post(gateway: Gateway) -> None:
     path = await a_form(gateway, limit_per_minute=3, limit_per_address=2)
     limits = gateway.door._intake._open_gate().limits

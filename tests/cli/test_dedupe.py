@@ -51,8 +51,11 @@ async def test_a_scan_and_its_versions(command: Command, resources: Resources) -
     back = await command("dedupe", "weights", "rollback")
     unknown = await command("dedupe", "weights", "activate", "7")
 
-    assert (code, out) == (0, "2 leads, 0 comparisons: 0 would be merged, 0 would be asked about\n")
-    assert "2 of 2 leads: 0 merged, 0 asked about" in err
+    assert (code, out) == (
+        0,
+        "2 leads, 0 comparisons: 0 would be merged, 0 would be asked about, of 0 that may be one person\n",
+    )
+    assert "2 of 2 leads: 0 merged, 0 in doubt" in err
     assert [(one["version"], one["state"]) for one in listed] == [(2, "draft"), (1, "active")]
     assert "    +8  first name   the same first name" in shown
     assert "     +20 →    +21  external id  the sender itself says that it is the same person" in compared

@@ -30,7 +30,7 @@ async def test_tracks_and_a_leads_plan_are_shown_and_a_lead_is_held(
         return capsys.readouterr().out
 
     tracks = {one["track"]: one for one in json.loads(await leadhub("tracks", "--json"))}
-    await leadhub("hold", lead["id"], "--until", "2199-01-01T00:00", "--because", "on holiday")
+    await leadhub("hold", lead["id"], "--until", "2199-01-01T00:00", "--signal", "learned", "--because", "on holiday")
     [step] = json.loads(await leadhub("lead", lead["id"], "--json"))
     shown = await leadhub("lead", lead["id"])
 

@@ -65,9 +65,13 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
     async with admin.client("admin") as client:
         endpoint = (await client.post("/v1/endpoints", json={"url": "https://crm.example.com/"})).json()
         form = (
-            await client.post("/v1/sources", json={"channel": "form", "name": "f", "secrets": ["secret one"]})
+            await client.post(
+                "/v1/sources",
+                json={"channel": "form", "name": "f", "secrets": ["secret one"], "options": {"form_token": "review"}},
+            )
         ).json()
         api = (await client.post("/v1/sources", json={"channel": "api", "name": "a"})).json()
+        doings = (await client.post("/v1/sources", json={"channel": "activities", "name": "d"})).json()
         webhook = (await client.post("/v1/sources", json={"channel": "json", "name": "w"})).json()
         tracking = (await client.post("/v1/sources", json={"channel": "segment", "name": "t"})).json()
         other = (await client.post("/v1/keys", json={"name": "k", "scopes": ["leads:read"]})).json()
@@ -111,6 +115,7 @@ async def what_there_is(admin: Admin) -> dict[str, str]:
         "key_id": other["id"],
         "/in/form/{key}": form["key"],
         "/in/api/{key}": api["key"],
+        "/in/activities/{key}": doings["key"],
         "channel": "json",
         "/in/{channel}/{key}": webhook["key"],
         "/in/segment/{key}/v1/{call}": tracking["key"],

@@ -1,3 +1,4 @@
+from hashlib import sha256
 from uuid import UUID
 
 import pytest
@@ -17,6 +18,10 @@ LANDLINE = "+493012345678"
 def seen(external: str | None = None, **fields: str) -> Sighting:
     key = Key("external:crm", external) if external else None
     return sighting_of(normalise(fields), external=key)
+
+
+def hashed(email: str) -> str:
+    return sha256(email.encode()).hexdigest()
 
 
 def lead(number: int, *sightings: Sighting, shared: bool = False, apart_from: int | None = None) -> Known:
@@ -59,6 +64,11 @@ def decided(sighting: Sighting, *leads: Known) -> Decision:
             {"full_name": "Ada King", "company": "ACME", "phone": MOBILE},
         ),
         ({"full_name": "Ada King", "email": "info@acme.de"}, {"full_name": "Ada King", "email": "info@acme.de"}),
+        ({"email": EMAIL}, {"email": hashed(EMAIL)}),
+        ({"email": hashed(EMAIL)}, {"email": EMAIL}),
+        ({"email": "Ada.King+news@gmail.com"}, {"email": hashed("ada.king+news@gmail.com")}),
+        ({"email": "Ada.King+news@gmail.com"}, {"email": hashed("adaking@gmail.com")}),
+        ({"email": hashed("ada.king@gmail.com")}, {"email": "ada.king@gmail.com", "first_name": "Ada"}),
     ],
 )
 def test_one_person_is_recognised(stored: dict[str, str], arriving: dict[str, str]) -> None:
@@ -75,6 +85,8 @@ def test_one_person_is_recognised(stored: dict[str, str], arriving: dict[str, st
         ({"email": "info@acme.de", "full_name": "Anna Berg"}, {"email": "info@acme.de"}),
         ({"full_name": "Anna Berg", "email": "anna@acme.de"}, {"full_name": "Anna Berg", "email": "anna@other.de"}),
         ({"full_name": "Anna Berg"}, {"full_name": "Anna Berg"}),
+        ({"email": EMAIL}, {"email": hashed("eve@example.com")}),
+        ({"email": EMAIL, "first_name": "Anna"}, {"email": hashed(EMAIL), "first_name": "Peter"}),
         (
             {"email": "anna1@gmail.com", "full_name": "Anna Berg"},
             {"email": "anna2@gmail.com", "full_name": "Anna Berg"},
@@ -121,6 +133,16 @@ def test_a_shared_key_finds_only_somebody_whose_name_agrees() -> None:
     assert found(seen(email=EMAIL, first_name="Charles"), *family()) == 2
     assert found(seen(email=EMAIL), *family()) is None
     assert found(seen(email=EMAIL, first_name="Peter"), *family()) is None
+
+
+@pytest.mark.parametrize("email", [EMAIL, hashed(EMAIL)])
+def test_a_mailbox_that_one_lead_knows_only_hashed_is_shared_by_both(email: str) -> None:
+    def both() -> tuple[Known, Known]:
+        ada, bo = seen(email=EMAIL, full_name="Ada Stone"), seen(email=hashed(EMAIL), full_name="Bo Stone")
+        return lead(1, ada), lead(2, bo)
+
+    assert found(seen(email=email), *both()) is None
+    assert found(seen(email=email, first_name="Bo"), *both()) == 2
 
 
 def test_a_switchboard_needs_the_whole_name() -> None:

@@ -1,6 +1,7 @@
 """A lead is a fold: what it becomes does not depend on the order or the portions in which its submissions come."""
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from leadhub.domain.deduplication import Key, Sighting
 from leadhub.domain.ids import LeadId, SubmissionId
-from leadhub.domain.lead import FOLDED, Arrived, Lead, folded
+from leadhub.domain.lead import EDIT, FOLDED, Arrived, Lead, folded
 from leadhub.domain.submission import Content
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -120,6 +121,15 @@ def test_a_refusal_survives_the_merge_with_an_older_consent() -> None:
         lead = step_by_step(LEAD, [first])
         lead.unite(step_by_step(OTHER, [second]))
         assert lead.consents["marketing"]["email"]["granted"] is False
+
+
+def test_an_edit_says_who_somebody_is_and_is_no_submission() -> None:
+    edit = replace(arrival(2, {"email": "b@example.com"}), channel=EDIT)
+
+    lead = step_by_step(LEAD, [arrival(1, {"email": "a@example.com"}), edit])
+
+    assert (lead.profile.submissions, len(lead.keys)) == (1, 2)
+    assert folded(LEAD, [edit, arrival(1, {"email": "a@example.com"})]).profile == lead.profile
 
 
 def test_a_decision_is_taken_over_only_where_there_is_none() -> None:

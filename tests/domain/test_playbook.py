@@ -226,6 +226,11 @@ def test_a_rule_that_makes_no_sense_is_refused_where_it_stands(rule: dict[str, A
          "#/routing/rules/0/sla", "only a team can keep a promise"),
         ({"feedback": {"reject": {"reasons": {"x": {"track": "recycel"}}}}},
          "#/feedback/reject/reasons/x/track", "unknown track 'recycel'"),
+        ({"nurture": {"tracks": [{"id": "t", "steps": [{"id": "s", "content": "c", "until": "hand_rise"}]}]},
+          "signals": {"hand_raise": EVENT}},
+         "#/nurture/tracks/0/steps/0/until", "unknown signal 'hand_rise'; did you mean 'hand_raise'?"),
+        ({"nurture": {"tracks": [{"id": "t", "steps": [{"id": "s", "content": "c", "at_most": "3d"}]}]}},
+         "#/nurture/tracks/0/steps/0/at_most", "it goes with 'until'"),
         ({"scoring": scored(RULE | {"when": EVENT}, RULE | {"when": EVENT})},
          "#/scoring/groups/engagement/rules/1/id", "'one' stands twice"),
         ({"scoring": scored(RULE | {"when": EVENT}, decay={"every": "30d", "lose": "0%"})},
@@ -259,13 +264,39 @@ def test_a_document_that_makes_no_sense_is_refused_where_it_stands(
         ({"vocab": {"titles": ["chief"]}}, "#/vocab/titles", "used nowhere"),
         ({"scoring": scored(RULE | {"when": {"contactable": True}}, decay={"every": "30d", "lose": "25%"})},
          "#/scoring/groups/engagement/rules/0/when", "does not fade"),
+        ({"nurture": {"tracks": [{"id": "awareness"}]}}, "#/nurture/tracks/0", "track 'awareness' has no steps"),
+        ({"scoring": scored(RULE | {"when": {"event": ["page_seen", "pricing_page_veiwed"]}})},
+         "#/scoring/groups/engagement/rules/0/when/event", "'pricing_page_veiwed' is nearly 'pricing_page_viewed'"),
+        ({"teams": {"na": {"members": [{"user": "ann"}]}}}, "#/teams/na", "'na' gets no leads"),
+        ({"teams": {"na": {"members": [{"user": "ann"}]}}, "territories": [{"team": "na"}]},
+         "#/teams/na", "'na' gets no leads"),
+        ({"sla": {"hot": {"first_contact": "5m"}}}, "#/sla/hot", "'hot' is made by no rule"),
+        ({"calendars": {"office": {"timezone": "UTC", "days": {"mon": ["09:00-17:00"]}}}},
+         "#/calendars/office", "'office' is used nowhere"),
     ],
 )  # fmt: skip
 def test_what_is_seldom_meant_is_a_warning(sections: dict[str, Any], pointer: str, detail: str) -> None:
-    (warning,) = read(document(**sections)).warnings
+    sends = {"tracks": [{"id": "awareness", "steps": [{"id": "hello", "content": "hello"}]}]}
+
+    (warning,) = read(document(**{"nurture": sends} | sections)).warnings
 
     assert warning.pointer == pointer
     assert detail in warning.detail
+
+
+def test_what_is_used_is_no_warning() -> None:
+    used = {
+        "teams": {"na": {"members": [{"user": "ann", "calendar": "night"}]}, "world": {"members": [{"user": "bob"}]}},
+        "calendars": {
+            name: {"timezone": "UTC", "days": {"mon": ["09:00-17:00"]}} for name in ("office", "night", "mail")
+        },
+        "sla": {"hot": {"first_contact": "5m", "calendar": "office"}},
+        "territories": [{"team": "na", "when": {"field": "country", "in": ["US"]}}, {"team": "world"}],
+        "routing": {"rules": [{"id": "all", "to": {"team": "territory"}, "sla": "hot"}]},
+        "nurture": {"tracks": [{"id": "a", "steps": [{"id": "hello", "content": "hello", "window": "mail"}]}]},
+    }
+
+    assert read(document(**used)).warnings == ()
 
 
 @pytest.mark.parametrize(

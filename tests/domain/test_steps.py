@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from tests.support.views import a_playbook
 
 from leadhub.domain import steps
 from leadhub.domain.ids import LeadId
@@ -58,6 +59,43 @@ def a_view(*facts: Fact, channel: str = "email", granted: bool = True) -> LeadVi
 def decide(view: LeadView, *, channel: str = "email", sent: tuple[int, ...] = (), now: datetime = MONDAY) -> object:
     sent_at = [MONDAY - timedelta(days=days) for days in sent]
     return steps.may_send(GUIDE, view, channel=channel, window="office", sent_at=sent_at, now=now)
+
+
+WAITING = a_playbook(
+    signals={"ready": {"event": "trial_activated"}},
+    nurture={
+        "tracks": [
+            {
+                "id": "t",
+                "steps": [
+                    {"id": "free", "content": "c"},
+                    {"id": "week", "content": "c", "until": "ready", "at_most": "7d"},
+                    {"id": "ever", "content": "c", "until": "ready"},
+                ],
+            }
+        ]
+    },
+)
+ACTIVATED = Fact("trial_activated", {}, 1, MONDAY - timedelta(days=1), MONDAY)
+
+
+@pytest.mark.parametrize(
+    ("track", "step", "facts", "wait"),
+    [
+        ("t", "free", (), None),
+        ("t", "week", (), timedelta(days=7)),
+        ("t", "ever", (), timedelta(days=3660)),
+        ("t", "week", (ACTIVATED,), None),
+        ("t", "gone", (), None),
+        ("gone", "week", (), None),
+    ],
+)
+def test_a_step_is_held_while_its_signal_does_not_hold(
+    track: str, step: str, facts: tuple[Fact, ...], wait: timedelta | None
+) -> None:
+    held = steps.hold(WAITING, a_view(*facts), track=track, step=step, now=MONDAY)
+
+    assert held == (Postpone(MONDAY + wait, "hold: until ready", "ready") if wait else None)
 
 
 def test_what_is_wanted_and_due_is_sent() -> None:

@@ -2,12 +2,13 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leadhub.domain.ids import SubmissionId
 from leadhub.domain.model import GoldenValue
-from leadhub.domain.survivorship import candidates, fold
+from leadhub.domain.survivorship import candidates, fold, read
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -46,6 +47,39 @@ def test_a_name_is_worth_more_than_what_somebody_is_called() -> None:
 
     assert values(golden) == {"first_name": "Robert", "full_name": "Robert Stone", "last_name": "Rose"}
     assert values(fold(golden, said(3, first_name="Roberto")))["first_name"] == "Roberto"
+
+
+def test_the_name_stated_most_often_survives_newer_ones() -> None:
+    often, slip, newest = said(1, last_name="Kowalska"), said(3, last_name="Kowalsk"), said(4, last_name="King")
+    golden = fold(fold(often, said(2, last_name="KOWALSKA")), fold(slip, newest))
+
+    assert golden["last_name"].value == "KOWALSKA"
+    assert golden["last_name"].rule == "a full name before an initial, then most frequent, then most recent"
+    assert values(fold(golden, said(5, last_name="King")))["last_name"] == "King"
+
+
+def test_the_most_frequent_name_of_two_leads_may_be_the_first_of_neither() -> None:
+    one = fold(fold(said(1, last_name="King"), said(2, last_name="King")), said(3, last_name="Byron"))
+    other = fold(fold(said(4, last_name="Noel"), said(5, last_name="Byron")), said(6, last_name="Noel"))
+    third = said(7, last_name="Byron")
+
+    assert values(fold(one, other))["last_name"] == "Noel"
+    assert values(fold(fold(one, other), third))["last_name"] == "Byron"
+    assert values(fold(one, fold(other, third)))["last_name"] == "Byron"
+
+
+def test_a_nickname_stated_often_is_no_full_name() -> None:
+    golden = fold(fold(said(1, first_name="Bob"), said(2, first_name="Bob")), said(3, first_name="Robert"))
+
+    assert values(golden)["first_name"] == "Robert"
+
+
+def test_a_name_with_its_other_spellings_survives_being_stored() -> None:
+    golden = fold(fold(said(1, last_name="King"), said(2, last_name="Byron")), said(3, company="Acme"))
+
+    stored = orjson.loads(orjson.dumps(golden))
+
+    assert {name: read(value) for name, value in stored.items()} == golden
 
 
 def test_a_personal_mailbox_survives_a_newer_role_mailbox_with_its_own_domain() -> None:
@@ -124,6 +158,7 @@ def test_an_edit_by_a_person_stands_until_a_newer_edit() -> None:
 
     assert values(golden) == {"first_name": "A.", "job_title": "Owner"}
     assert values(fold(golden, edited(3, job_title="Chair")))["job_title"] == "Chair"
+    assert values(fold(golden, edited(3, first_name="B.")))["first_name"] == "B."
 
 
 _FIELDS = {
@@ -131,7 +166,8 @@ _FIELDS = {
     "company": st.sampled_from(["", "Acme", "Acme GmbH", "Other Ltd"]),
     "job_title": st.sampled_from(["", "CTO", "Owner"]),
     "employees": st.sampled_from(["", "5", "50"]),
-    "first_name": st.sampled_from(["", "A.", "Bob", "Robert", "Rob"]),
+    "first_name": st.sampled_from(["", "A.", "Bob", "Robert", "ROBERT", "Rob"]),
+    "last_name": st.sampled_from(["", "King", "Byron", "Noel"]),
     "country": st.sampled_from(["", "DE", "FR"]),
     "city": st.sampled_from(["", "Berlin", "Paris"]),
     "street": st.sampled_from(["", "Hauptstr. 1"]),

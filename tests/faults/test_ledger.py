@@ -143,7 +143,7 @@ async def check_the_books(running: Deployment, ledger: Ledger) -> None:
 
 
 async def test_no_acknowledged_submission_is_lost_or_doubled(running: Deployment) -> None:
-    ledger = await chaos(running, kills=8, seed=20260115)
+    ledger = await chaos(running, kills=4, seed=20260115)
     await running.settle(seconds=40)
 
     assert len(ledger.acknowledged) > 100

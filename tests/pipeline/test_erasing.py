@@ -8,11 +8,15 @@ from tests.support.platforms import OWNER, Deployment, a_response, action, opene
 from tests.support.waiting import a_source, content, received
 
 from leadhub.demo.doubles.serving import running
+from leadhub.domain.feedback import Outcome, Said
 from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import compile_playbook
 from leadhub.pipeline.erasing import erase_due
+from leadhub.pipeline.feedback import apply_due
 from leadhub.pipeline.process import Processing, process_due
+from leadhub.pipeline.saying import Sender, new_feedback
 from leadhub.resources import Resources
+from leadhub.store import feedback
 
 PLAYBOOK = compile_playbook(load(shipped("guide")))
 
@@ -38,6 +42,16 @@ async def process(deployment: Deployment) -> None:
         pass
 
 
+async def unsubscribes(deployment: Deployment, email: str) -> None:
+    """Let sales say so, naming the lead by its address."""
+    work = processing(deployment)
+    said, sender = Said(outcome=Outcome.UNSUBSCRIBED), Sender(name="source:crm", key=email)
+    word = new_feedback(said, {"email": email}, sender=sender, feedback_id=work.new_id(), now=work.clock())
+    async with deployment.resources.sessions.begin() as session:
+        await feedback.keep(session, [word])
+    assert await apply_due(work, PLAYBOOK)
+
+
 async def mentions(deployment: Deployment, word: str) -> list[str]:
     """Tables in which a word stands anywhere, bytes included."""
     names = await deployment.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
@@ -58,7 +72,8 @@ async def test_an_order_erases_a_lead_whole_and_nothing_brings_it_back(deploymen
         await deployment.announce(source, action(number))
     await deployment.fetch_all()
     await process(deployment)
-    assert await mentions(deployment, "ada.1@")
+    await unsubscribes(deployment, "ada.1@example.org")
+    assert "feedback" in await mentions(deployment, "ada.1@")
 
     await deployment.announce(source, action(1, "DELETED"))
     assert await erase_due(processing(deployment), PLAYBOOK) == 1
@@ -90,6 +105,7 @@ async def test_a_lead_that_others_tell_of_is_what_they_say(deployment: Deploymen
     await deployment.announce(source, action(3))
     await deployment.fetch_all()
     await process(deployment)
+    await unsubscribes(deployment, "ada.3@example.org")
     assert await mentions(deployment, "442071838750")
 
     await deployment.announce(source, action(3, "DELETED"))
@@ -99,6 +115,7 @@ async def test_a_lead_that_others_tell_of_is_what_they_say(deployment: Deploymen
     [(golden,)] = await deployment.rows("SELECT golden FROM lead")
     assert golden["email"]["value"] == "ada.3@example.org"
     assert "phone" not in golden
+    assert await deployment.rows("SELECT type FROM fact WHERE type = 'unsubscribed'") == [("unsubscribed",)]
     assert await deployment.rows("SELECT count(*) FROM membership") == [(1,)]
 
 

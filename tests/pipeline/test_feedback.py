@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 from tests.support.sales import Sales, a_floor
+from tests.support.views import scored
 from tests.support.waiting import new_id
 
 from leadhub.domain.errors import Conflict, IdempotencyConflict, InvalidInput, NotFound
@@ -95,6 +96,29 @@ async def test_not_ready_goes_to_its_track_is_held_and_comes_back_for_something_
     assert released == [{"release_reason": "rejected: not_ready"}]
     exits = await sales.rows("SELECT track, exit_reason FROM enrolment WHERE lead_id = :id", id=back["id"])
     assert exits == [{"track": "recycle", "exit_reason": "sales: asked"}]
+
+
+async def test_not_ready_comes_back_for_points_won_since_but_not_for_those_it_had(resources: Resources) -> None:
+    warmer = {"hold": "30d", "reopen_when": {"any": [{"signal": "hand_raise"}, {"gained": "engagement", "gte": 10}]}}
+    reasons = {"not_ready": warmer, "bad_fit": {"hold": "180d"}}
+    rules = [
+        {"id": "seen", "points": 5, "per": "page", "when": {"event": "page_viewed"}},
+        {"id": "asked", "points": 20, "when": {"event": "demo_requested"}},
+    ]
+    floor = a_floor("ann", feedback={"reject": {"reasons": reasons}}, scoring=scored(*rules))
+    sales = Sales(resources, floor)
+    await sales.asked("eva")
+    await sales.did({"type": "page_viewed", "attributes": {"page": "a"}}, "eva")
+    sales.later(minutes=1)
+    await sales.say("eva", "rejected", reason="not_ready")
+    routes = []
+    for page in "abc":
+        sales.later(days=1)
+        await sales.did({"type": "page_viewed", "attributes": {"page": page}}, "eva")
+        routes.append((await sales.lead("eva"))["route"])
+
+    # The page it had seen gives nothing; two more give ten.
+    assert routes == ["nurture", "nurture", "sales"]
 
 
 async def test_a_hold_ends_by_itself(sales: Sales) -> None:

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from tests.support.views import a_playbook
 from tests.support.waiting import a_source, content, received
 
-from leadhub.domain.errors import Conflict, NotFound
+from leadhub.domain.errors import Conflict, InvalidInput, NotFound
 from leadhub.domain.ids import LeadId
 from leadhub.domain.playbook_followup import Nurture
 from leadhub.domain.playbook_loading import load, shipped
@@ -318,7 +319,7 @@ async def test_a_lead_is_held_until_a_date_and_let_go(work: Processing, clock: C
     [lead] = await rows("SELECT id FROM lead")
     lead_id = LeadId(lead["id"])
 
-    await nurture.hold(work, lead_id, until=clock.now + timedelta(days=5), because="on holiday")
+    await nurture.hold(work, PLAYBOOK, lead_id, until=clock.now + timedelta(days=5), because="on holiday")
     assert await lease(work) == []
     [item] = await rows("SELECT because FROM nurture_item")
     assert item["because"] == "hold: on holiday"
@@ -326,7 +327,115 @@ async def test_a_lead_is_held_until_a_date_and_let_go(work: Processing, clock: C
 
     assert await send(work) == ["one"]
     with pytest.raises(NotFound):
-        await nurture.hold(work, LeadId(UUID(int=1)), until=clock.now, because="x")
+        await nurture.hold(work, PLAYBOOK, LeadId(UUID(int=1)), until=clock.now, because="x")
+
+
+def waiting_for(signal: str, **step: Any) -> CompiledPlaybook:
+    """A track whose first step is held for a signal, and whose second is not."""
+    steps = [{"id": "one", "content": "c1", "until": signal, **step}, {"id": "two", "content": "c2"}]
+    return playing(tracks=[{"id": "all", "steps": steps}])
+
+
+async def test_a_step_is_held_until_its_signal_holds(work: Processing, clock: Clock, source: UUID, rows: Rows) -> None:
+    holding = waiting_for("learned")
+    await take(work, source, content(ANA), playbook=holding)
+    assert await lease(work, playbook=holding) == []
+    [item] = await rows("SELECT * FROM nurture_item")
+    assert (item["because"], item["signal"], item["state"]) == ("hold: until learned", "learned", "waiting")
+    clock.pass_(days=300)
+    assert await lease(work, playbook=holding) == []
+
+    await take(work, source, did("page_viewed"), playbook=holding)
+    assert await lease(work, playbook=holding) == []
+    await take(work, source, did("content_downloaded"), playbook=holding)
+
+    [item] = await rows("SELECT * FROM nurture_item")
+    assert (item["because"], item["signal"]) == ("signal: learned", None)
+    assert await send(work, playbook=holding) == ["one"]
+    assert await send(work, playbook=holding) == ["two"]
+
+
+async def test_a_signal_that_came_and_went_while_others_were_in_the_way_still_counts(
+    work: Processing, clock: Clock, source: UUID
+) -> None:
+    steps = [{"id": "one", "content": "c1"}, {"id": "two", "after": "1d", "until": "product", "content": "c2"}]
+    capped = playing(cap={"messages": 1, "per": "90d"}, tracks=[{"id": "all", "steps": steps}])
+    await take(work, source, content(ANA), playbook=capped)
+    assert await send(work, playbook=capped) == ["one"]
+    await take(work, source, did("usage_limit_hit"), playbook=capped)
+    clock.pass_(days=1)
+    assert await lease(work, playbook=capped) == []  # the signal holds; the cap does not let it
+
+    clock.pass_(days=90)  # and now the signal is over
+
+    assert await send(work, playbook=capped) == ["two"]
+
+
+async def test_who_gave_the_signal_before_is_not_held(work: Processing, source: UUID) -> None:
+    holding = waiting_for("learned")
+    await take(work, source, content(ANA), did("content_downloaded"), playbook=holding)
+
+    assert await send(work, playbook=holding) == ["one"]
+
+
+async def test_a_hold_ends_at_the_latest_when_its_time_is_over(work: Processing, clock: Clock, source: UUID) -> None:
+    holding = waiting_for("learned", at_most="10d")
+    await take(work, source, content(ANA), playbook=holding)
+    assert await send(work, playbook=holding) == []
+    clock.pass_(days=9)
+    assert await send(work, playbook=holding) == []
+
+    clock.pass_(days=1)
+
+    assert await send(work, playbook=holding) == ["one"]
+
+
+async def test_a_withdrawn_consent_stops_what_is_held(work: Processing, source: UUID, rows: Rows) -> None:
+    holding = waiting_for("learned")
+    await take(work, source, content(ANA), playbook=holding)
+    assert await lease(work, playbook=holding) == []
+
+    await take(work, source, content(ANA, consent=False), did("content_downloaded"), playbook=holding)
+
+    assert await lease(work, playbook=holding) == []
+    assert [row["state"] for row in await rows("SELECT state FROM nurture_item")] == ["cancelled"]
+
+
+async def test_a_published_playbook_without_the_signal_lets_go(work: Processing, source: UUID) -> None:
+    holding = waiting_for("learned")
+    await take(work, source, content(ANA), playbook=holding)
+    assert await lease(work, playbook=holding) == []
+    track = {"id": "all", "steps": [{"id": "one", "content": "c1"}]}
+    without = a_playbook(metadata={"name": "newer", "version": 1}, nurture=SECTION | {"tracks": [track]})
+
+    await nurture.run_round(work, without)
+
+    assert await send(work, playbook=without) == ["one"]
+
+
+async def test_a_lead_is_held_until_a_date_or_a_signal(work: Processing, clock: Clock, source: UUID) -> None:
+    bob = {"email": "bob@other.example"}
+    await take(work, source, content(ANA), content(bob))
+    both = {one.lead.golden["email"].value: one for one in await lease(work)}
+    for one in both.values():
+        await nurture.nack(work, one.due.id, one.token, retry_after=timedelta(0))
+    ana, bobs = (both[email].lead.lead_id for email in (ANA["email"], bob["email"]))
+
+    for lead_id in (ana, bobs):
+        await nurture.hold(
+            work, PLAYBOOK, lead_id, until=clock.now + timedelta(days=5), signal="learned", because="later"
+        )
+    await take(work, source, did("content_downloaded"))
+    first = await lease(work)
+    clock.pass_(days=5)
+    second = await lease(work)
+
+    assert [one.lead.lead_id for one in first] == [ana]
+    assert bobs in [one.lead.lead_id for one in second]
+    with pytest.raises(InvalidInput, match="the playbook knows these signals: hand_raise"):
+        await nurture.hold(work, PLAYBOOK, bobs, signal="lerned", because="x")
+    with pytest.raises(Conflict, match="'learned' holds already"):
+        await nurture.hold(work, PLAYBOOK, ana, signal="learned", because="x")
 
 
 async def test_a_pushed_track_tells_endpoints_once_a_step(

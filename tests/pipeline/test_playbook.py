@@ -8,16 +8,18 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from tests.support.sales import Sales, a_floor
 from tests.support.waiting import a_source, content, received
 
 from leadhub.domain.errors import Conflict, InvalidDocument, PreconditionFailed
 from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
+from leadhub.domain.standing import Move
 from leadhub.pipeline import playbook
 from leadhub.pipeline.playbook import SETTLING, ActivePlaybook
 from leadhub.pipeline.process import Processing, process_due
 from leadhub.pipeline.rescore import rescore_published
-from leadhub.pipeline.simulation import Move, simulate
+from leadhub.pipeline.simulation import simulate
 from leadhub.resources import Ids, Resources, clock
 
 GUIDE = shipped("guide")
@@ -170,6 +172,28 @@ async def test_a_simulation_tells_what_would_change_and_changes_nothing(resource
     assert [(band.low, band.before, band.after) for band in found.bands] == [(50, 2, 3), (70, 1, 0)]
     assert quiet not in [one.lead_id for one in found.examples]
     assert await rows(resources, "SELECT * FROM lead ORDER BY id") == before
+
+
+async def test_a_simulation_deals_leads_out_to_who_has_room_and_is_there_and_says_what_it_leaves_out(
+    resources: Resources,
+) -> None:
+    sales = Sales(resources, a_floor("ann"))
+    await sales.asked("eva")
+    await sales.did("page_viewed", "fay", "gus", "hal")
+    today = sales.now.date().isoformat()
+    people = {"user": "ann", "capacity": 2}, {"user": "bob", "away": [{"from": today, "until": today}]}
+    everybody = {"rules": [{"id": "all", "to": {"team": "emea"}}]}
+
+    async def loads(*members: dict[str, Any] | str) -> dict[str, tuple[int, int]]:
+        tried = a_floor(*members, version=2, routing=everybody)
+        found = await simulate(resources.engine, sales.playbook, tried, now=sales.now, slice_rows=2)
+        assert found.left_out == ("working hours", "rates", "who had a lead, or others of its company, before")
+        return {load.name: (load.before, load.after) for load in found.owners}
+
+    # Ann has one lead, and room for one more; Bob is away.
+    assert await loads(*people) == {"ann": (1, 2), "nobody can take it": (0, 2)}
+    # Ann is not in the document any more: what she has goes to the others.
+    assert await loads("zoe") == {"ann": (1, 0), "zoe": (0, 4)}
 
 
 async def test_after_a_publication_only_leads_that_the_change_can_touch_are_judged_again(resources: Resources) -> None:

@@ -88,8 +88,17 @@ async def test_a_submission_becomes_a_scored_routed_lead_with_its_reasons(
     assert [row["sequence"] for row in told] == [1, 2, 3, 4]
     routed = orjson.loads(told[-1]["body"])["data"]
     assert routed["contact"]["email"] == "ana.diaz@acme.example"
-    assert {line["rule"] for line in routed["score"]["lines"]} == set(lines)
+    assert {line["rule"]: line["points"] for line in routed["score"]["lines"]} == lines
     assert routed["routing"]["owner"] == lead["owner"]
+    # What sales is told is the explanation of the judgement, whole; `lead`, `model`, `rule` and `route` under the
+    # names that events have for them.
+    why = lead["evaluation"]
+    told_so = {"lead": routed["lead_id"], "model": routed["score"]["playbook"], "rule": routed["routing"]["rule"]}
+    told_so |= {name: routed[name] for name in ("stage", "temperature", "frameworks")}
+    told_so |= {name: value for name, value in routed["score"].items() if name != "playbook"}
+    told_so["route"] = f"{routed['routing']['route']}:{routed['routing']['team']}"
+    assert told_so == why
+    assert {line["rule"] for line in why["lines"]}.isdisjoint(line["rule"] for line in why["not_met"])
 
 
 async def test_a_perfect_fit_that_did_nothing_is_cold_and_goes_to_nurture(

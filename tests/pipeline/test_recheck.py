@@ -74,6 +74,25 @@ async def test_two_leads_of_one_person_become_one(resources: Resources, playbook
     assert await recheck_due(work, playbook) == 0
 
 
+async def test_leads_that_saw_each_other_are_not_compared_again(
+    resources: Resources, playbook: CompiledPlaybook, sql: Sql
+) -> None:
+    source = await a_source(resources.engine)
+    work = Processing(resources.engine, Ids(), clock)
+    for people in ([ADA], [NAMESAKE, {"email": "ada.kowalski@example.org", "full_name": "Ada Kowalski"}]):
+        await received(resources.engine, source, *(content(one) for one in people))
+        await process_due(work, playbook)
+    since = dict.fromkeys([row["lead_id"] for row in await sql("SELECT lead_id FROM match_recheck")], UUID(int=0))
+    assert len(since) == 3
+
+    async with driver.transaction(resources.engine) as connection:
+        assert await rechecks.made_beside(connection, since, most=5) == []
+    # Written anew by a transaction that none of their looks could see.
+    await sql("UPDATE block_key SET key = key WHERE lead_id = (SELECT min(lead_id::text)::uuid FROM match_recheck)")
+    async with driver.transaction(resources.engine) as connection:
+        assert len(await rechecks.made_beside(connection, since, most=5)) == 2
+
+
 async def test_what_a_worker_took_before_it_died_is_looked_at_after_its_lease(
     resources: Resources, playbook: CompiledPlaybook, sql: Sql
 ) -> None:

@@ -71,9 +71,9 @@ async def test_what_was_missed_is_merged_and_a_doubt_is_asked_once(
     done = await scan(work, playbook)
     again = await scan(work, playbook)
 
-    assert (tried.merged, tried.asked) == (0, 0)  # without today's block keys they share nothing
-    assert (done.leads, done.merged, done.asked, done.learnt, done.resumed) == (4, 1, 1, None, False)
-    assert (again.leads, again.merged, again.asked) == (3, 0, 0)
+    assert (tried.merged, tried.doubts) == (0, 0)  # without today's block keys they share nothing
+    assert (done.leads, done.merged, len(done.asked), done.learnt, done.resumed) == (4, 1, 1, None, False)
+    assert (again.leads, again.merged, again.doubts, again.asked) == (3, 0, 0, ())
     assert await living(sql) == 3
     [merge] = await sql("SELECT rule, because, actor FROM merge")
     assert merge["rule"] == "same name and e-mail but for a slip"
@@ -89,16 +89,25 @@ async def test_a_dry_run_counts_and_writes_nothing(work: Processing, playbook: C
 
     tried = await scan(work, playbook, dry_run=True)
 
-    assert (tried.leads, tried.compared, tried.merged, tried.asked) == (
-        3,
-        3,
-        1,
-        1,
-    )  # a submission has room for one question
+    assert (tried.leads, tried.compared, tried.merged, tried.doubts) == (3, 3, 1, 2)
+    assert len(tried.asked) == 1  # both are about one person, who would be merged
     assert await living(sql) == 3
     assert await sql("SELECT 1 FROM match_review") == []
     assert await sql("SELECT 1 FROM dedupe_scan") == []
     assert len(await sql("SELECT 1 FROM block_key")) == 3
+
+
+async def test_no_more_is_asked_than_wanted_and_nothing_that_the_answers_settle(
+    work: Processing, playbook: CompiledPlaybook, sql: Sql
+) -> None:
+    phones = ("+34612345678", "+34698765432", "+34655501234")
+    namesakes = [{"phone": phone, "full_name": "Ada Kowalski"} for phone in phones]
+    await missed(work, playbook, sql, *namesakes)
+
+    scans = [await scan(work, playbook, most_questions=1) for _ in range(3)]
+
+    assert [(one.doubts, len(one.asked)) for one in scans] == [(3, 1), (2, 1), (1, 0)]
+    assert len(await sql("SELECT 1 FROM match_review")) == 2
 
 
 async def test_a_scan_that_was_killed_goes_on_where_it_was(
@@ -120,7 +129,7 @@ async def test_a_scan_that_was_killed_goes_on_where_it_was(
     done = await scan(work, playbook, slice_rows=1, told=told)
 
     assert seen == [3, 4]
-    assert (done.leads, done.merged, done.asked, done.resumed) == (4, 1, 1, True)
+    assert (done.leads, done.merged, len(done.asked), done.resumed) == (4, 1, 1, True)
     [row] = await sql("SELECT leads, merged, asked, finished_at IS NOT NULL AS done FROM dedupe_scan")
     assert row == {"leads": 4, "merged": 1, "asked": 1, "done": True}
 
@@ -145,7 +154,7 @@ async def test_who_was_said_to_be_two_people_is_neither_merged_nor_asked_about_a
 
     done = await scan(work, playbook)
 
-    assert (done.compared, done.merged, done.asked) == (1, 0, 0)
+    assert (done.compared, done.merged, done.doubts, done.asked) == (1, 0, 0, ())
     assert await living(sql) == 2
 
 

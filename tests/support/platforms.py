@@ -24,7 +24,9 @@ from leadhub.pipeline.checking import NewToken, check_due
 from leadhub.pipeline.fetch import fetch_due
 from leadhub.pipeline.fetching import Fetching
 from leadhub.pipeline.lookups import ApiKeys, Connections
+from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.polling import poll_due
+from leadhub.pipeline.questioning import Questioning
 from leadhub.resources import Ids, Resources, clock, open_inbox
 from leadhub.store import source_health
 from leadhub.store.source_health import SourceHealth
@@ -149,6 +151,7 @@ async def opened(resources: Resources, double: str, *, public_url: str = "") -> 
         inbox=inbox,
         sessions=resources.sessions,
         new_id=ids,
+        questioning=Questioning(engine=resources.engine, playbook=ActivePlaybook(resources.sessions)),
         verifier=NobodyIsAsked(),
         limits=NoLimits(),
     )

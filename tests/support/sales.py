@@ -103,13 +103,14 @@ class Sales:
         """Let people ask for a demo, one submission each, and process them."""
         await self.did("demo_requested", *people, domain=domain, **fields)
 
-    async def did(self, activity: str, *people: str, domain: str = "", **fields: str) -> Outcome:
+    async def did(self, activity: str | dict[str, Any], *people: str, domain: str = "", **fields: str) -> Outcome:
         if self.source is None:
             self.source = await a_source(self.resources.engine)
+        stated = activity if isinstance(activity, dict) else {"type": activity}
         told = [
             content(
                 {"email": f"{one}@{domain or one + '.example'}", "first_name": one} | fields,
-                activities=[{"type": activity, "occurred_at": self.now.isoformat()}] if activity else [],
+                activities=[stated | {"occurred_at": self.now.isoformat()}] if activity else [],
             )
             for one in people
         ]

@@ -15,12 +15,14 @@ from starlette.types import Receive, Scope
 from leadhub.api.answer import Answer, from_reply, from_response
 from leadhub.api.body import Bodies, Framing
 from leadhub.api.problems import instance_of, problem_response, status_response
+from leadhub.channels.form import not_taken, wants_page
 from leadhub.channels.protocol import Inbound, Reply
 from leadhub.domain.errors import InvalidInput, LeadHubError, NotFound, Unavailable
 from leadhub.pipeline.capture import Gate, Target, admit, authorise, capture, find_activities, find_target
 from leadhub.store.outage import is_outage
 
 PREFIX = "/in/"
+_FORMS = "/in/form/"
 ROUTE = "/in/{channel}/{key}"
 ACTIVITIES = "/v1/activities"
 _MOST_SEGMENTS = 6
@@ -45,7 +47,7 @@ class Intake:
         try:
             target, call = await self._target(scope["path"], scope["query_string"])
         except LeadHubError as error:
-            return from_response(problem_response(error, instance=instance_of(scope)))
+            return _refused(scope, error, _without_body(scope, now, ""))
         inbound = _without_body(scope, now, call)
         decoration = target.channel.decorate(inbound, target.connection)
         note = scope["state"]["note"]
@@ -59,7 +61,7 @@ class Intake:
             problem = _known(error)
             if problem is None:
                 raise
-            return from_response(problem_response(problem, instance=instance_of(scope)), decoration)
+            return _refused(scope, problem, inbound, decoration)
         return from_reply(reply, decoration)
 
     async def _target(self, path: str, query: bytes) -> tuple[Target, str]:
@@ -107,6 +109,15 @@ def _known(error: Exception) -> LeadHubError | None:
     if isinstance(error, LeadHubError):
         return error
     return Unavailable("Leads cannot be stored right now. Send it again.") if is_outage(error) else None
+
+
+def _refused(scope: Scope, error: LeadHubError, inbound: Inbound, decoration: Sequence[tuple[str, str]] = ()) -> Answer:
+    """Answer with the problem; a person who posted a form in a browser without a script reads a page instead."""
+    problem = problem_response(error, instance=instance_of(scope))
+    if inbound.method == "POST" and scope["path"].startswith(_FORMS) and wants_page(inbound):
+        later = problem.headers.get("retry-after")
+        return from_reply(not_taken(problem.status_code, [("Retry-After", later)] if later else ()), decoration)
+    return from_response(problem, decoration)
 
 
 def _without_lead(scope: Scope, target: Target, inbound: Inbound, decoration: Sequence[tuple[str, str]]) -> Answer:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
 from fastapi import Depends, Path, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from leadhub.api.dependencies import Now, OpenResources, admin_router, needs
 from leadhub.api.parameters import Id, Line
@@ -130,14 +131,29 @@ class ExtendIn(AckIn):
 
 
 class HoldIn(BaseModel):
-    """Until when nothing is sent."""
+    """Until when, or until what, nothing is sent; with both, whichever comes first."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"until": "2026-02-01T00:00:00Z", "because": "On holiday."}}
+        extra="forbid",
+        json_schema_extra={
+            "example": {"until": "2026-02-01T00:00:00Z", "signal": "hand_raise", "because": "On holiday."},
+            "anyOf": [{"required": ["until"]}, {"required": ["signal"]}],
+        },
     )
 
-    until: AwareDatetime = Field(description="An instant that is past lets the next step come at once.")
+    until: AwareDatetime | None = Field(
+        default=None, description="An instant that is past lets the next step come at once."
+    )
+    signal: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        default=None, description="A signal of the playbook that does not hold now."
+    )
     because: Annotated[Line, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.until is None and self.signal is None:
+            raise PydanticCustomError("hold", "needs until or signal")
+        return self
 
 
 class Answered(BaseModel):
@@ -263,12 +279,19 @@ async def extend_step(item_id: Id, body: ExtendIn, resources: OpenResources) -> 
     operation_id="hold_lead",
     summary="Let a lead's next step wait",
     openapi_extra=needs(Scope.NURTURE_WRITE),
-    responses=problems(400, 404, 413),
+    responses=problems(400, 404, 409, 413),
     status_code=204,
 )
-async def hold_lead(lead_id: Id, body: HoldIn, resources: OpenResources) -> None:
-    """Nothing is sent before that instant. What the lead does meanwhile counts: it may leave the track for sales."""
-    await pipeline.hold(_processing(resources), LeadId(lead_id), until=body.until, because=body.because)
+async def hold_lead(lead_id: Id, body: HoldIn, resources: OpenResources, playbooks: Playbooks, now: Now) -> None:
+    """Nothing is sent before that instant or signal. What the lead does meanwhile counts: it may leave for sales."""
+    await pipeline.hold(
+        _processing(resources),
+        await playbooks.current(now=now),
+        LeadId(lead_id),
+        until=body.until,
+        signal=body.signal,
+        because=body.because,
+    )
 
 
 def _processing(resources: Resources) -> Processing:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from leadhub.api.embed import PATH as SCRIPT
 from leadhub.api.openapi_webhooks import REF
 from leadhub.api.problems import problems
 from leadhub.channels.activities import ActivityBatchIn, ActivityIn
@@ -19,6 +20,12 @@ _KEY: Final = {
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{3,64}$"},
     "example": "website-demo",
 }
+_CHANNEL: Final = {
+    "in": "path",
+    "name": "channel",
+    "required": True,
+    "description": "The source's channel; `GET /v1/channels` says how each is connected.",
+}
 _IDEMPOTENCY_KEY: Final = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -30,6 +37,11 @@ _ID: Final = "019bc0fd-89bf-7000-8000-000000000001"
 _ACCEPTED: Final = {"id": _ID, "status": "accepted"}
 _LINKED: Final = {**_ACCEPTED, "links": {"self": f"/v1/submissions/{_ID}"}}
 _BATCH_REPLY: Final = {"submissions": [{"id": _ID, "replayed": False}], "accepted": 1, "replayed": 0}
+_BOT_REPLY: Final = {
+    **_ACCEPTED,
+    "next_question": "budget",
+    "questions": [{"item": "budget", "framework": "bant", "fields": ["budget_amount", "budget_status"]}],
+}
 _PERSON: Final = {
     "email": "ada@analytical.example",
     "first_name": "Ada",
@@ -80,10 +92,12 @@ def intake() -> tuple[dict[str, Any], dict[str, Any]]:
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REF)
     paths = {
         "/in/api/{key}": {"post": _post_json()},
-        "/in/{channel}/{key}": {"post": _post_platform()},
+        "/in/{channel}/{key}": {"post": _post_platform(), "get": _handshake()},
         "/in/segment/{key}/v1/{call}": {"post": _post_tracking()},
         "/v1/activities": {"post": _post_activities()},
-        "/in/form/{key}": {"post": _post_form(), "options": _preflight()},
+        "/in/form/{key}": {"post": _post_form(), "options": _preflight(), "get": _get_token()},
+        "/in/activities/{key}": {"post": _post_activities_of_source()},
+        SCRIPT: {"get": _get_script()},
     }
     return paths, definitions["$defs"] | SCHEMAS
 
@@ -182,6 +196,15 @@ def _post_activities() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _post_activities_of_source() -> dict[str, Any]:
+    return _post_activities() | {
+        "operationId": "record_activities_of_source",
+        "summary": "Say what people did, as a source",
+        "description": "The same as `POST /v1/activities?source={key}`.",
+        "parameters": [_KEY, _IDEMPOTENCY_KEY],
+    }
+
+
 def _post_tracking() -> dict[str, Any]:
     call = {
         "in": "path",
@@ -227,7 +250,7 @@ def _post_form() -> dict[str, Any]:
         "summary": "Send a web form",
         "description": (
             "Point a form's `action` here. Fields are recognised by their usual names; what is not recognised is kept "
-            "under its own name. A browser's own post is answered with a page, a script's with JSON."
+            "under its own name. A browser's own post is answered with a page, refusals too, a script's with JSON."
         ),
         "tags": ["intake"],
         "security": [],
@@ -257,10 +280,7 @@ def _post_form() -> dict[str, Any]:
 
 def _post_platform() -> dict[str, Any]:
     channel = {
-        "in": "path",
-        "name": "channel",
-        "required": True,
-        "description": "The source's channel; `GET /v1/channels` says how each is connected.",
+        **_CHANNEL,
         "schema": {"type": "string", "enum": [*PLATFORMS, FeedbackChannel.name]},
         "example": "json",
     }
@@ -271,7 +291,8 @@ def _post_platform() -> dict[str, Any]:
         "summary": "Send leads as a platform does",
         "description": (
             "Where a lead form, form builder, calendar or bot posts its webhook, signed in the platform's own way. The "
-            "body is the platform's. A lead that was there before is acknowledged and not taken again."
+            "body is the platform's. A lead that was there before is acknowledged and not taken again. A bot is told "
+            "what to ask next."
         ),
         "tags": ["intake"],
         "security": [],
@@ -287,7 +308,15 @@ def _post_platform() -> dict[str, Any]:
             {
                 "200": {
                     "description": "On disk, or nothing that is a lead. What the platform expects to read.",
-                    "content": {"application/json": {"schema": {"type": "object"}, "example": {"status": "accepted"}}},
+                    "content": {
+                        "application/json": {
+                            "schema": {"type": "object"},
+                            "examples": {
+                                "most": {"value": {"status": "accepted"}},
+                                "bot": {"value": _BOT_REPLY},
+                            },
+                        }
+                    },
                 },
                 "202": {
                     "description": "On disk, for `feedback`: what a CRM says of its leads.",
@@ -297,6 +326,126 @@ def _post_platform() -> dict[str, Any]:
             400, 401, 404, 408, 413, 415, 422, 429, 503,
         ),
     }  # fmt: skip
+
+
+def _handshake() -> dict[str, Any]:
+    def asked(name: str, description: str) -> dict[str, Any]:
+        return {"in": "query", "name": name, "description": description, "schema": {"type": "string"}}
+
+    return {
+        "operationId": "answer_handshake",
+        "summary": "Prove to a platform that this address is yours",
+        "description": (
+            "What Meta and LinkedIn ask before they send anything, and LinkedIn every two hours again. Meta's "
+            "challenge is answered with itself if it comes with the source's `verify_token`, LinkedIn's signed."
+        ),
+        "tags": ["intake"],
+        "security": [],
+        "parameters": [
+            {**_CHANNEL, "schema": {"type": "string", "enum": [n for n, p in PLATFORMS.items() if p.handshake]}},
+            _KEY,
+            asked("hub.mode", "Meta: `subscribe`."),
+            asked("hub.verify_token", "Meta: the source's option `verify_token`."),
+            asked("hub.challenge", "Meta: what to answer."),
+            asked("challengeCode", "LinkedIn: a UUID of version 4."),
+        ],
+        "responses": _responses(
+            {
+                "200": {
+                    "description": "The answer to the challenge.",
+                    "content": {
+                        "text/plain": {"schema": {"type": "string"}, "example": "1158201444"},
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "properties": {
+                                    "challengeCode": {"type": "string"},
+                                    "challengeResponse": {"type": "string"},
+                                },
+                            },
+                            "example": {
+                                "challengeCode": "890e4665-4dfe-4ab1-b689-ed553bceeed0",
+                                "challengeResponse": "5cf9b6d0c1b0e4d2f2a7e9c80f6a3c6be8e24e2f8f8e0a6c1f6ad2f5f1a9e7b3",
+                            },
+                        },
+                    },
+                }
+            },
+            403, 404, 405, 503,
+        ),
+    }  # fmt: skip
+
+
+def _get_token() -> dict[str, Any]:
+    return {
+        "operationId": "get_form_token",
+        "summary": "Say that somebody has opened a form",
+        "description": (
+            "For a source with the option `form_token`: what the form's script asks for, and the form then sends as "
+            "`_form_token`. Good for one submission, for a day, and not in less time than a person needs."
+        ),
+        "tags": ["intake"],
+        "security": [],
+        "parameters": [
+            _KEY,
+            {
+                "in": "query",
+                "name": "token",
+                "required": True,
+                "allowEmptyValue": True,
+                "description": "Only the name, without a value.",
+                "schema": {"type": "string", "enum": [""]},
+            },
+        ],
+        "responses": _responses(
+            {
+                "200": {
+                    "description": "The token.",
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "required": ["token"],
+                                "properties": {"token": {"type": "string"}},
+                            },
+                            "example": {"token": f"1768469400000000-0123456789abcdef-{'0' * 64}"},
+                        }
+                    },
+                }
+            },
+            404, 405, 503,
+        ),
+    }  # fmt: skip
+
+
+def _get_script() -> dict[str, Any]:
+    tag = {"ETag": {"description": "Of this script.", "schema": {"type": "string"}}}
+    return {
+        "operationId": "get_form_script",
+        "summary": "Get the form script",
+        "description": (
+            "Load it in a page with a form that is marked `data-leadhub`: it sends the form from any origin, keeps the "
+            "first touch, shows what is wrong at its field, and never sends one form twice. Good for an hour."
+        ),
+        "tags": ["intake"],
+        "security": [],
+        "parameters": [
+            {
+                "in": "header",
+                "name": "If-None-Match",
+                "description": "The `ETag` of the script that you have.",
+                "schema": {"type": "string"},
+            }
+        ],
+        "responses": {
+            "200": {
+                "description": "The script.",
+                "headers": tag,
+                "content": {"text/javascript": {"schema": {"type": "string"}}},
+            },
+            "304": {"description": "Yours is still good.", "headers": tag},
+        },
+    }
 
 
 def _preflight() -> dict[str, Any]:
@@ -314,7 +463,8 @@ def _preflight() -> dict[str, Any]:
 def _responses(answers: dict[str, Any], *statuses: int) -> dict[str, Any]:
     found = answers | {str(status): problem for status, problem in problems(*statuses).items()}
     if "303" in answers:
-        found["422"] = {**found["422"], "content": found["422"]["content"] | _page()}
+        for status in statuses:
+            found[str(status)] = {**found[str(status)], "content": found[str(status)]["content"] | _page()}
     return found
 
 

@@ -20,7 +20,7 @@ from leadhub.domain.playbook_loading import load
 from leadhub.domain.playbook_schema import schema
 from leadhub.domain.scoring import compile_playbook
 from leadhub.pipeline import playbook as pipeline
-from leadhub.pipeline.simulation import simulate
+from leadhub.pipeline.simulation import LEFT_OUT, simulate
 from leadhub.store import playbooks as store
 
 router = admin_router("playbooks")
@@ -66,7 +66,20 @@ _SIMULATED: Final[Mapping[str, Any]] = {
     "examples": [{"lead_id": "019bc0fd-89c0-7000-8000-00000000000a", "before": _BEFORE, "after": _AFTER}],
     "teams": [{"name": "na", "before": 300, "after": 168}],
     "owners": [{"name": "ann", "before": 150, "after": 84}],
+    "left_out": list(LEFT_OUT),
     "bands": [{"low": 50, "before": 200, "after": 110, "accepted": 40, "rejected": 12}],
+}
+_SHADOWED: Final[Mapping[str, Any]] = {
+    "version": 2,
+    "old": "guide@1",
+    "new": "guide@2",
+    "in_shadow": True,
+    "since": "2026-01-15T09:30:05Z",
+    "leads": 812,
+    "changed": 27,
+    "rescored": 80,
+    "moves": _SIMULATED["moves"],
+    "examples": _SIMULATED["examples"],
 }
 
 Version = Annotated[int, Path(ge=1, le=999_999_999, description="The version's number.")]
@@ -88,7 +101,7 @@ class PlaybookOut(BaseModel):
 
     version: int
     reference: str = Field(description="`name@version` of the document: what every judgement names.")
-    state: Literal["draft", "active", "retired"]
+    state: Literal["draft", "shadow", "active", "retired"]
     author: str
     note: str
     created_at: datetime
@@ -225,8 +238,28 @@ class SimulationOut(BaseModel):
     moves: list[MoveOut]
     examples: list[MovedOut]
     teams: list[LoadOut]
-    owners: list[LoadOut]
+    owners: list[LoadOut] = Field(
+        description="Leads stay with who has them; others are dealt out by turns, weights, capacity, absences of today."
+    )
+    left_out: list[str] = Field(description="What dealing them out did not look at.")
     bands: list[BandOut]
+
+
+class ShadowedOut(BaseModel):
+    """What a version in shadow would have decided otherwise, of the leads that were judged since."""
+
+    model_config = ConfigDict(json_schema_extra={"example": dict(_SHADOWED)})
+
+    version: int
+    old: str = Field(description="The playbook that decided.")
+    new: str
+    in_shadow: bool = Field(description="False: this is what it said when it was.")
+    since: datetime | None = Field(description="The oldest judgement counted; each lead is counted by its newest.")
+    leads: int = Field(description="Leads that were judged by both.")
+    changed: int = Field(description="Leads whose stage, temperature or route would be another.")
+    rescored: int = Field(description="Leads whose total would be another.")
+    moves: list[MoveOut]
+    examples: list[MovedOut]
 
 
 class RescoreOut(BaseModel):
@@ -263,6 +296,14 @@ class SimulationQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MOST_SIMULATED)] = Field(
         default=MOST_SIMULATED, description="At most so many leads, the newest."
     )
+    examples: Annotated[int, Field(ge=0, le=200)] = Field(default=20, description="Show so many leads that would move.")
+
+
+class ShadowQuery(BaseModel):
+    """How much to show."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     examples: Annotated[int, Field(ge=0, le=200)] = Field(default=20, description="Show so many leads that would move.")
 
 
@@ -428,6 +469,62 @@ async def publish_playbook(
     Leads that the change can touch are judged again in the background.
     """
     done = await pipeline.publish(
+        resources.sessions, version, author=str(caller.key_id), expected_active=expected, now=now
+    )
+    return PublishedOut.model_validate(done)
+
+
+@router.post(
+    "/playbooks/{version}/shadow",
+    operation_id="shadow_playbook",
+    summary="Put a draft in shadow",
+    openapi_extra=needs(Scope.PLAYBOOKS_WRITE),
+    responses=problems(404, 409),
+)
+async def shadow_playbook(version: Version, resources: OpenResources) -> PlaybookOut:
+    """Let a draft judge every lead beside the active version. What it would decide is counted; nothing follows."""
+    return PlaybookOut.model_validate(await pipeline.begin_shadow(resources.sessions, version))
+
+
+@router.get(
+    "/playbooks/{version}/shadow",
+    operation_id="get_playbook_shadow",
+    summary="Show what a version in shadow would decide otherwise",
+    openapi_extra=needs(Scope.PLAYBOOKS_READ, Scope.PLAYBOOKS_WRITE),
+    responses=problems(404),
+)
+async def get_playbook_shadow(
+    version: Version, query: Annotated[ShadowQuery, Query()], resources: OpenResources
+) -> ShadowedOut:
+    """Leads judged since it is in shadow, what would move from where to where, and some of those that would."""
+    found = await pipeline.shadowed(resources.sessions, version, examples=query.examples)
+    return ShadowedOut.model_validate(asdict(found))
+
+
+@router.delete(
+    "/playbooks/{version}/shadow",
+    operation_id="withdraw_playbook",
+    summary="Take a version out of shadow",
+    openapi_extra=needs(Scope.PLAYBOOKS_WRITE),
+    responses=problems(404, 409),
+)
+async def withdraw_playbook(version: Version, resources: OpenResources) -> PlaybookOut:
+    """It is a draft again; what it said in shadow can still be read."""
+    return PlaybookOut.model_validate(await pipeline.withdraw(resources.sessions, version))
+
+
+@router.post(
+    "/playbooks/{version}/promote",
+    operation_id="promote_playbook",
+    summary="Let the version in shadow decide",
+    openapi_extra=needs(Scope.PLAYBOOKS_WRITE),
+    responses=problems(404, 409, 412, 428),
+)
+async def promote_playbook(
+    version: Version, expected: ExpectedVersion, resources: OpenResources, caller: CallerNow, now: Now
+) -> PublishedOut:
+    """Publish the version in shadow. `If-Match` names the active version beside which it was watched."""
+    done = await pipeline.promote(
         resources.sessions, version, author=str(caller.key_id), expected_active=expected, now=now
     )
     return PublishedOut.model_validate(done)

@@ -112,6 +112,8 @@ class Told:
     """The platform's id of the browser or device."""
     waits: bool = False
     """Whether it is behaviour, which joins a lead that is known and makes none."""
+    joins: bool = False
+    """Whether it is a part of a conversation: without an address in it, it waits like behaviour for whoever has one."""
     submitted_at: datetime | None = None
     is_test: bool = False
     is_known_by_id: bool = False
@@ -135,6 +137,7 @@ class Told:
 
 
 Read = Callable[[Sent], Iterable[Told]]
+Respond = Callable[[Capture, Sequence[Receipt], Inbound], bytes]
 Handshake = Callable[[Inbound, Connection], Reply | None]
 
 NOBODY = "nobody is in it: neither an e-mail address nor a telephone number; map one, then replay"
@@ -159,6 +162,8 @@ class Platform:
     hidden: tuple[str, ...] = ()
     """Top-level names of the body that hold a secret and are not stored."""
     answer: bytes = ACCEPTED
+    respond: Respond | None = None
+    """For a bot, which is told what to ask next: writes that down. `answer` is not used then."""
     keeps_nobody: bool = False
     """Whether every delivery should be somebody's: then one without anybody is kept for a person to look at."""
     handshake: Handshake | None = None
@@ -195,7 +200,7 @@ class Platform:
             return Capture((), quarantined=self._quarantined(str(error), inbound))
         if told and not submissions and self.keeps_nobody:
             return Capture((), quarantined=self._quarantined(NOBODY, inbound))
-        return Capture(submissions)
+        return Capture(submissions, asks=self.respond is not None)
 
     def preview(self, inbound: Inbound, connection: Connection) -> Capture:
         """Unpack without asking who sent it."""
@@ -205,8 +210,8 @@ class Platform:
 
     def reply(self, capture: Capture, receipts: Sequence[Receipt], inbound: Inbound, connection: Connection) -> Reply:
         """Answer as the platform expects; to most it is only the status that matters."""
-        del capture, receipts, inbound, connection
-        return Reply(200, self.answer)
+        del connection
+        return Reply(200, self.answer if self.respond is None else self.respond(capture, receipts, inbound))
 
     def decorate(self, inbound: Inbound, connection: Connection) -> tuple[tuple[str, str], ...]:
         """Add nothing: no browser posts here."""
@@ -243,7 +248,7 @@ class Platform:
     def _unpacked(self, told: Told, sent: Sent) -> Unpacked | None:
         content = _content(told, sent.options)
         is_known = told.is_known_by_id and content.external_id is not None
-        is_known = is_known or (told.waits and (content.external_id or content.visitor_id) is not None)
+        is_known = is_known or (content.waits and (content.external_id or content.visitor_id) is not None)
         if not (is_known or content.fields.get("email") or content.fields.get("phone")):
             return None
         return Unpacked(
@@ -251,7 +256,7 @@ class Platform:
             self._raw(told, sent),
             "application/json" if told.part is not None else sent.media.name,
             dedupe_key=told.key[:_MAX_KEY] or None,
-            permanent_key=bool(told.key) and not told.waits,
+            permanent_key=bool(told.key) and not content.waits,
         )
 
     def _raw(self, told: Told, sent: Sent) -> bytes:
@@ -282,7 +287,7 @@ def _content(told: Told, options: PlatformOptions) -> Content:
         evidence=told.evidence or page.evidence(),
         external_id=external if 0 < len(external) <= _MAX_ID else None,
         visitor_id=visitor if 0 < len(visitor) <= _MAX_ID else None,
-        waits=told.waits,
+        waits=told.waits or (told.joins and not (fields.get("email") or fields.get("phone"))),
         submitted_at=told.submitted_at if when is None else moment(when),
         is_test=told.is_test or any(is_yes(text, None) for text in texts_of(groups[Use.TEST])),
     )

@@ -14,6 +14,7 @@ from typing import Protocol
 from leadhub.domain.captcha import Challenge
 from leadhub.domain.feedback import Said
 from leadhub.domain.ids import SourceId
+from leadhub.domain.questions import Question
 from leadhub.domain.submission import Content
 
 
@@ -140,6 +141,10 @@ class Capture:
     """To be verified before its one submission is taken."""
     feedback: tuple[ToldFeedback, ...] = ()
     """What sales says of leads that it got."""
+    asks: bool = False
+    """Whether a bot sent it, which wants to know what to ask the person next."""
+    questions: tuple[Question, ...] | None = None
+    """What that is, the first one first, filled in for `reply`; None: it could not be said in time."""
 
 
 class SecretFrom(StrEnum):

@@ -16,7 +16,7 @@ from leadhub.domain.matching import weights as table
 from leadhub.pipeline import weighing
 from leadhub.pipeline.playbook import ActivePlaybook
 from leadhub.pipeline.process import Processing
-from leadhub.pipeline.scan import Progress, Scanned, scan
+from leadhub.pipeline.scan import MOST_QUESTIONS, Progress, Scanned, scan
 from leadhub.resources import Ids, Resources, clock
 from leadhub.store import driver, scans
 from leadhub.store import weights as store
@@ -27,6 +27,8 @@ weights_app = App(name="weights", help="The table of bits that matching adds up,
 app.command(weights_app)
 
 _MOST = 1_000
+_SHOWN = 20
+"""Questions that a dry run prints."""
 _COLUMNS: Columns = {
     "version": lambda one: one.version,
     "state": lambda one: one.state,
@@ -38,15 +40,18 @@ _COLUMNS: Columns = {
 
 
 @app.command(name="scan")
-def scan_(*, dry_run: Flag = False, restart: Flag = False, as_json: Json = False) -> None:
+def scan_(
+    *, dry_run: Flag = False, restart: Flag = False, most_questions: int = MOST_QUESTIONS, as_json: Json = False
+) -> None:
     """Compare each lead with the older ones that share a key with it; killed, it goes on where it was.
 
-    What is clearly the same is merged as if it came now, what may be is put into the reviews, and the bits are learnt
-    anew into a version that decides nothing until somebody activates it.
+    What is clearly the same is merged as if it came now, the likeliest of what may be is put into the reviews, and the
+    bits are learnt anew into a version that decides nothing until somebody activates it.
 
     Args:
-        dry_run: Only count; nothing is changed.
+        dry_run: Only count, and show what would be asked; nothing is changed.
         restart: Begin with the oldest lead again, also if a scan was cut short.
+        most_questions: Put so many at most, the likeliest; the next scan goes on with the others.
         as_json: Print JSON.
     """
 
@@ -57,7 +62,9 @@ def scan_(*, dry_run: Flag = False, restart: Flag = False, as_json: Json = False
         async with driver.transaction(resources.engine) as connection:
             leads = await scans.count_living(connection)
         with _Told(leads) as told:
-            done = await scan(processing, playbook, dry_run=dry_run, restart=restart, told=told)
+            done = await scan(
+                processing, playbook, dry_run=dry_run, restart=restart, most_questions=most_questions, told=told
+            )
         resources.deliveries_nudge()
         return done
 
@@ -67,8 +74,14 @@ def scan_(*, dry_run: Flag = False, restart: Flag = False, as_json: Json = False
         return
     would = "would be " if dry_run else ""
     say(
-        f"{done.leads} leads, {done.compared} comparisons: {done.merged} {would}merged, {done.asked} {would}asked about"
+        f"{done.leads} leads, {done.compared} comparisons: {done.merged} {would}merged, {len(done.asked)} {would}asked "
+        f"about, of {done.doubts} that may be one person"
     )
+    if dry_run:
+        for one in done.asked[:_SHOWN]:
+            say(f"  {one.doubt.lead_id} and {one.doubt.candidate_id}: {clean(one.doubt.because)}")
+        if len(done.asked) > _SHOWN:
+            note(f"These are the likeliest {_SHOWN}; `--json` shows all.")
     if done.resumed:
         note("It went on where the last scan had stopped; the numbers are of both.")
     if done.asked and not dry_run:
@@ -100,7 +113,7 @@ class _Told:
         self._bar.update(self._task, completed=done.leads)
         if not is_terminal() and (done.leads - self._shown) * 10 >= self._leads > 0:
             self._shown = done.leads
-            note(f"{done.leads} of {self._leads} leads: {done.merged} merged, {done.asked} asked about")
+            note(f"{done.leads} of {self._leads} leads: {done.merged} merged, {done.doubts} in doubt")
 
 
 @weights_app.command(name="list")

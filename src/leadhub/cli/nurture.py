@@ -6,6 +6,7 @@ from cyclopts import App
 
 from leadhub.cli.console import Columns, note, show
 from leadhub.cli.database import an_id, now, use
+from leadhub.cli.errors import UserError
 from leadhub.cli.options import Json
 from leadhub.domain.ids import LeadId
 from leadhub.pipeline import nurture
@@ -73,19 +74,25 @@ def lead(id_: str, /, *, as_json: Json = False) -> None:
 
 
 @app.command
-def hold(id_: str, /, *, until: datetime, because: str) -> None:
-    """Let a lead's next step wait; a time that is past lets it come at once.
+def hold(id_: str, /, *, until: datetime | None = None, signal: str | None = None, because: str) -> None:
+    """Let a lead's next step wait until a time or a signal, whichever comes first.
 
     Args:
         id_: The lead's id.
-        until: When, in UTC unless it says otherwise: 2026-02-01T09:00.
+        until: When, in UTC unless it says otherwise: 2026-02-01T09:00. A time that is past lets it come at once.
+        signal: A signal of the playbook: hand_raise.
         because: Why, for those who ask later.
     """
     lead_id = LeadId(an_id(id_, "leads"))
-    instant = until if until.tzinfo else until.replace(tzinfo=UTC)
+    if until is None and signal is None:
+        raise UserError("Say until when it waits, or for which signal: --until, --signal.")
+    instant = until.replace(tzinfo=UTC) if until is not None and until.tzinfo is None else until
 
     async def work(resources: Resources) -> None:
-        await nurture.hold(Processing(resources.engine, Ids(), clock), lead_id, until=instant, because=because)
+        playbook = await ActivePlaybook(resources.sessions).current(now=now())
+        processing = Processing(resources.engine, Ids(), clock)
+        await nurture.hold(processing, playbook, lead_id, until=instant, signal=signal, because=because)
 
     use(work)
-    note(f"Held until {instant:%Y-%m-%d %H:%M} UTC.")
+    ends = [f"{instant:%Y-%m-%d %H:%M %Z}"] if instant else []
+    note(f"Held until {' or '.join([*ends, *([f'{signal} holds'] if signal else [])])}.")

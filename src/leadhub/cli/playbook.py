@@ -1,7 +1,7 @@
 """`leadhub playbook`: the document that scores, qualifies, routes and nurtures."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from getpass import getuser
@@ -22,6 +22,7 @@ from leadhub.domain.playbook_loading import load, shipped, shipped_names
 from leadhub.domain.playbook_schema import schema as grammar
 from leadhub.domain.playbook_tests import examine
 from leadhub.domain.scoring import compile_playbook
+from leadhub.domain.standing import Move, Moved
 from leadhub.pipeline import playbook as pipeline
 from leadhub.pipeline.simulation import Simulation, count_leads, simulate
 from leadhub.resources import Resources
@@ -208,15 +209,21 @@ class _Told:
 def _report(found: Simulation) -> None:
     say(f"[bold]{found.changed} of {found.leads} leads[/bold] would be judged differently by {clean(found.new)}")
     say(f"{found.rescored} would have another total; compared with {clean(found.old)}")
-    for move in found.moves[:_MOVES_SHOWN]:
-        say(f"  {move.leads:>7}  {move.what}: {clean(move.before)} → {clean(move.after)}")
+    _report_moves(found.moves, ())
     for title, loads in (("team", found.teams), ("owner", found.owners)):
         for load_ in loads:
             say(f"  {title} {clean(load_.name)}: {load_.before} → {load_.after} leads")
+    say(f"  owners without regard to {', '.join(found.left_out)}")
     for band in found.bands:
         answers = f", sales accepted {band.accepted}, rejected {band.rejected}" if band.accepted + band.rejected else ""
         say(f"  total {band.low:>3} to {band.low + 9}: {band.before} → {band.after} leads{answers}")
-    for one in found.examples:
+    _report_moves((), found.examples)
+
+
+def _report_moves(moves: Sequence[Move], examples: Sequence[Moved]) -> None:
+    for move in moves[:_MOVES_SHOWN]:
+        say(f"  {move.leads:>7}  {move.what}: {clean(move.before)} → {clean(move.after)}")
+    for one in examples:
         before, after = one.before, one.after
         say(
             f"  {one.lead_id}  {before.stage} {before.total} {clean(before.route)}"
@@ -225,13 +232,23 @@ def _report(found: Simulation) -> None:
 
 
 @app.command
-def publish(version: int, /, *, author: str | None = None) -> None:
+def publish(version: int, /, *, shadow: bool = False, author: str | None = None) -> None:
     """Let a draft decide from now on; leads that the change can touch are judged again in the background.
 
     Args:
         version: The draft's number.
+        shadow: Let it judge beside the version that decides, and decide nothing until it is promoted.
         author: Who publishes; you if not given.
     """
+    if shadow:
+
+        async def watch(resources: Resources) -> StoredPlaybook:
+            return await pipeline.begin_shadow(resources.sessions, version)
+
+        begun = use(watch)
+        say(f"version {begun.version}")
+        note(f"{begun.reference} is in shadow: it decides nothing. See `leadhub playbook shadow`.")
+        return
     active = _stored(None).version
 
     async def work(resources: Resources) -> pipeline.Published:
@@ -240,6 +257,69 @@ def publish(version: int, /, *, author: str | None = None) -> None:
         )
 
     _told_published(use(work))
+
+
+@app.command(name="shadow")
+def shadow_(version: int | None = None, /, *, examples: int = 10, as_json: Json = False) -> None:
+    """Show what a version in shadow would have decided otherwise, of the leads that were judged since.
+
+    Args:
+        version: Its number; the one in shadow if not given.
+        examples: Show so many of the leads that would move.
+        as_json: Print JSON.
+    """
+
+    async def work(resources: Resources) -> pipeline.Shadowed:
+        wanted = version
+        if wanted is None:
+            async with resources.sessions() as session:
+                wanted = (await playbooks.running_versions(session)).get("shadow")
+        if wanted is None:
+            raise UserError("No version is in shadow.", "Put one there with `leadhub playbook publish N --shadow`.")
+        return await pipeline.shadowed(resources.sessions, wanted, examples=examples)
+
+    found = use(work)
+    if as_json:
+        show_json(asdict(found))
+        return
+    would = "would be" if found.in_shadow else "would have been"
+    say(f"[bold]{found.changed} of {found.leads} leads[/bold] {would} judged differently by {clean(found.new)}")
+    say(f"{found.rescored} would have another total; beside {clean(found.old)}, since {found.since or 'nothing yet'}")
+    _report_moves(found.moves, found.examples)
+    if found.in_shadow:
+        note(f"`leadhub playbook promote {found.version}` lets it decide, `withdraw {found.version}` ends it.")
+
+
+@app.command
+def promote(version: int, /, *, author: str | None = None) -> None:
+    """Let the version in shadow decide from now on.
+
+    Args:
+        version: Its number.
+        author: Who promotes it; you if not given.
+    """
+    active = _stored(None).version
+
+    async def work(resources: Resources) -> pipeline.Published:
+        return await pipeline.promote(
+            resources.sessions, version, author=author or getuser(), expected_active=active, now=now()
+        )
+
+    _told_published(use(work))
+
+
+@app.command
+def withdraw(version: int, /) -> None:
+    """Take a version out of shadow; it is a draft again.
+
+    Args:
+        version: Its number.
+    """
+
+    async def work(resources: Resources) -> StoredPlaybook:
+        return await pipeline.withdraw(resources.sessions, version)
+
+    note(f"{use(work).reference} is a draft again.")
 
 
 @app.command

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leadhub.domain.ids import LeadId
-from leadhub.domain.matching.evidence import Evidence, compare
+from leadhub.domain.matching.evidence import Evidence, compare, knows_hashed
 from leadhub.domain.matching.names import Likeness, Name, compare_names
 from leadhub.domain.matching.profile import Profile
 from leadhub.domain.matching.sighting import Key, Sighting
@@ -147,6 +147,7 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
     """
     shared = {key for key, is_shared in sighting.keys.items() if is_shared}
     shared |= {key for lead in known for key, is_shared in lead.keys.items() if is_shared}
+    shared |= _hashed_at_several(sighting, known)
     matches = [examine(sighting, lead, shared, scale) for lead in known]
     matches.sort(key=lambda match: (match.proof != _EXTERNAL, -match.evidence.bits, match.lead_id))
     leads = {lead.lead_id: lead for lead in known}
@@ -281,6 +282,16 @@ def _generations_differ(some: Collection[Name], others: Collection[Name]) -> boo
 def _ids_differ(keys: Collection[Key], profile: Profile) -> bool:
     """Two different ids from one source: the sender itself says that these are two people."""
     return any(key.is_external and profile.externals.get(key.kind, key.value) != key.value for key in keys)
+
+
+def _hashed_at_several(sighting: Sighting, known: Sequence[Known]) -> set[Key]:
+    """Return the mailbox if it stands at two leads, at one of them only by its SHA-256: no key tells that it does."""
+    holders = {lead.lead_id for lead in known if knows_hashed(sighting, lead.profile)}
+    if not holders:
+        return set()
+    mailboxes = {key for key in sighting.keys if key.is_mailbox}
+    holders |= {lead.lead_id for lead in known if not mailboxes.isdisjoint(lead.keys)}
+    return mailboxes if len(holders) > 1 else set()
 
 
 def _taken(

@@ -65,6 +65,7 @@ _ROUTED: Final = events.RoutedData(
     attribution=events.Attribution(first=_TOUCH, last=_TOUCH),
     score=events.Score(
         **_SUMMARY.model_dump(),
+        raw=_SUMMARY.total,
         lines=[
             events.ScoreReason(
                 rule="fit.title", points=10, because="title 'Head of Marketing' contains the word 'head'"
@@ -75,6 +76,9 @@ _ROUTED: Final = events.RoutedData(
                 because="1 pricing_page_viewed, last 2026-01-15, counts once",
             ),
         ],
+        not_met=[events.ScoreReason(rule="engagement.webinar", points=15, because="no webinar_attended")],
+        changes_at=_NOW + timedelta(days=30),
+        change="idle 30d: -10 → total 65",
     ),
     stage=Stage.SQL,
     temperature=Temperature.HOT,

@@ -131,9 +131,13 @@ class ScoreReason(_Part):
 
 
 class Score(ScoreSummary):
-    """How many points, and each rule that gave or took some."""
+    """How many points, each rule that gave or took some, those that could have, and what time alone will change."""
 
-    lines: list[ScoreReason]
+    raw: int = Field(description="Before the playbook's bounds.")
+    lines: list[ScoreReason] = Field(description="Rules that gave or took points.")
+    not_met: list[ScoreReason] = Field(description="Rules that could give points and did not.")
+    changes_at: AwareDatetime | None = Field(description="When time alone changes the score next.")
+    change: str | None = Field(description="What changes then.")
 
 
 class Framework(_Part):

@@ -207,7 +207,7 @@ class Lead:
         if not is_behaviour:
             for key, shared in arrived.keys.items():
                 self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
-            self.profile.add(arrived.sighting)
+            self.profile.add(arrived.sighting, is_edit=arrived.is_edit)
             self.new_blocks |= arrived.blocks
         if not arrived.is_edit:
             self._note_arrival(arrived)

@@ -194,3 +194,13 @@ class GoldenValue:
     """stated, observed, enriched, inferred or edited."""
     beside: str | None = None
     """The company, or country, that was said with it, folded: what it is true for. None where it stands alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenName(GoldenValue):
+    """The name chosen among those that several submissions stated."""
+
+    times: int = 1
+    """How many stated it, in capitals or not, with accents or without."""
+    others: tuple["GoldenName", ...] = ()
+    """What else was stated, best first: each may become the most frequent one."""

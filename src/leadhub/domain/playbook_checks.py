@@ -5,12 +5,13 @@ with the others.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import TypeAdapter, ValidationError
+from rapidfuzz import fuzz, process
 
 from leadhub.domain import fields
 from leadhub.domain.model import Stage
@@ -76,6 +77,8 @@ class Sections:
         )
 
 
+_NEARLY: Final = 90
+"""From which likeness on, in percent, one word is taken for a slip of another."""
 _SECTIONS = frozenset(Playbook.model_fields)
 
 
@@ -169,14 +172,64 @@ def _rule_reach(rule: Rule) -> tuple[float, ...]:
     return (0, points * math.inf) if rule.per or rule.each else (0, points)
 
 
-def warnings(playbook: Playbook) -> Iterator[Finding]:
-    """Yield what is allowed, but seldom meant."""
+def events_of(playbook: Playbook) -> set[str]:
+    """Return the types of activities that a playbook looks for."""
+    conditions = (condition for _, condition in playbook.conditions())
+    events = (playbook.expand(one.event) for one in conditions if isinstance(one, EventCondition))
+    return {str(name) for names in events for name in names}
+
+
+def warnings(playbook: Playbook, well_known_events: Collection[str]) -> Iterator[Finding]:
+    """Yield what is allowed, but seldom meant.
+
+    Args:
+        playbook: one without errors.
+        well_known_events: types of activities; one that is nearly one of them is likely misspelt.
+    """
     for index, entry in enumerate(playbook.stages):
         yield from _fit_alone(index, entry, playbook.scoring)
     for name, group in playbook.scoring.groups.items():
         for index, rule in enumerate(group.rules):
             yield from _odd_rule(("scoring", "groups", name, "rules", index), rule, group)
     yield from _odd_lists(playbook)
+    yield from _odd_events(playbook, well_known_events)
+    yield from _without_effect(playbook)
+
+
+def _odd_events(playbook: Playbook, well_known: Collection[str]) -> Iterator[Finding]:
+    """Warn of types that are nearly well-known ones: what nobody ever sends gives no points, and nobody notices."""
+    near = {name: _nearly(name, well_known) for name in events_of(playbook) - set(well_known)}
+    for loc, condition in playbook.conditions():
+        if isinstance(condition, EventCondition):
+            for name in playbook.expand(condition.event):
+                if meant := near.get(str(name)):
+                    yield (*loc, "event"), f"event '{name}' is nearly '{meant}': is it meant?"
+
+
+def _nearly(name: str, known: Collection[str]) -> str | None:
+    found = process.extractOne(name, known, scorer=fuzz.ratio, score_cutoff=_NEARLY)
+    return found[0] if found else None
+
+
+def _without_effect(playbook: Playbook) -> Iterator[Finding]:
+    """Warn of what changes nothing: tracks that send nothing; teams, promises and hours that nobody uses."""
+    for index, track in enumerate(playbook.nurture.tracks if playbook.nurture else ()):
+        if not track.steps:
+            yield ("nurture", "tracks", index), f"track '{track.id}' has no steps: who is on it gets nothing"
+    targets = [rule.to.team for rule in playbook.routing.rules if isinstance(rule.to, ToTeam)]
+    if TERRITORY in targets:
+        targets += [territory.team for territory in playbook.territories or ()]
+    made = [rule.sla for rule in playbook.routing.rules]
+    hours = [promise.calendar for promise in playbook.sla.values()]
+    hours += [team.calendar for team in playbook.teams.values()]
+    hours += [member.calendar for team in playbook.teams.values() for member in team.members]
+    hours += [step.window for track in (playbook.nurture.tracks if playbook.nurture else ()) for step in track.steps]
+    for section, names, used, detail in (
+        ("teams", playbook.teams, targets, "gets no leads: no rule or territory names it"),
+        ("sla", playbook.sla, made, "is made by no rule"),
+        ("calendars", playbook.calendars, hours, "is used nowhere"),
+    ):
+        yield from (((section, name), f"'{name}' {detail}") for name in names if name not in used)
 
 
 def _fit_alone(index: int, entry: StageEntry, scoring: Scoring) -> Iterator[Finding]:

@@ -8,7 +8,17 @@ from pydantic import Field, StrictBool, StrictInt, model_validator
 from leadhub.domain.playbook_conditions import AfterFeedback, AfterRoute
 from leadhub.domain.playbook_lists import distinct, first_match
 from leadhub.domain.playbook_part import Part, complain
-from leadhub.domain.playbook_values import CalendarName, Duration, EventType, FieldName, Id, PlainValue, TrackName, Word
+from leadhub.domain.playbook_values import (
+    CalendarName,
+    Duration,
+    EventType,
+    FieldName,
+    Id,
+    PlainValue,
+    SignalName,
+    TrackName,
+    Word,
+)
 
 
 class Acceptance(Part):
@@ -101,9 +111,19 @@ class TrackStep(Part):
     """Since the step before was sent, or since the lead came to the track; at once if absent."""
     window: CalendarName | None = None
     """A calendar: sent while it is open only."""
+    until: SignalName | None = None
+    """Held, when it is due, until this signal holds."""
+    at_most: Duration | None = None
+    """The longest that it is held; then it is sent without the signal. For ever if absent."""
     channel: Id = "email"
     content: Word
     """What to send, in the words of whoever sends it: the key of a template."""
+
+    @model_validator(mode="after")
+    def _held_for_something(self) -> Self:
+        if self.at_most is not None and self.until is None:
+            complain("TrackStep", [(("at_most",), "says how long a signal is waited for: it goes with 'until'")])
+        return self
 
 
 class Track(Part):

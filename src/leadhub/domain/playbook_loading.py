@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -31,7 +32,7 @@ def load(text: str) -> Playbook:
     Raises:
         InvalidDocument: it does not hold; `errors` are all findings.
     """
-    return read(text).playbook
+    return _checked(documents.read(text))
 
 
 def read(text: str) -> Reading:
@@ -41,6 +42,12 @@ def read(text: str) -> Reading:
         InvalidDocument: it does not hold; `errors` are all findings.
     """
     document = documents.read(text)
+    playbook = _checked(document)
+    warnings = sorted(_located(document, playbook_checks.warnings(playbook, well_known_events())))
+    return Reading(playbook, tuple(documents.finding(*one) for one in warnings))
+
+
+def _checked(document: Document) -> Playbook:
     names = Names.of(document.tree)
     try:
         playbook = Playbook.model_validate(document.tree, context=names)
@@ -50,8 +57,7 @@ def read(text: str) -> Reading:
         raise _invalid([*document.repeated, *found, *_located(document, playbook_checks.errors(sections))]) from None
     if found := [*document.repeated, *_located(document, playbook_checks.errors(Sections.of(playbook)))]:
         raise _invalid(found)
-    warnings = sorted(_located(document, playbook_checks.warnings(playbook)))
-    return Reading(playbook, tuple(documents.finding(*one) for one in warnings))
+    return playbook
 
 
 def _invalid(found: list[Found]) -> InvalidDocument:
@@ -100,6 +106,13 @@ def shipped(name: str) -> str:
     if name not in (known := shipped_names()):
         raise NotFound(f"no playbook of that name comes with LeadHub; there are {', '.join(known)}")
     return (_folder() / f"{name}.yaml").read_text("utf-8")
+
+
+@cache
+def well_known_events() -> frozenset[str]:
+    """Return the types of activities that the playbooks which come with LeadHub look for."""
+    names = (name.split("+")[0] for name in shipped_names())  # a variant of another one knows the same
+    return frozenset(one for name in set(names) for one in playbook_checks.events_of(load(shipped(name))))
 
 
 def _folder() -> Traversable:

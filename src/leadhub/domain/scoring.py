@@ -62,10 +62,19 @@ class CompiledGroup:
         return self.high if self.high is not None and points > self.high else points
 
 
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A version that judges every lead beside the one that decides, and decides nothing."""
+
+    version: int
+    playbook: "CompiledPlaybook"
+
+
 class CompiledPlaybook:
     """A playbook, ready to judge leads. Safe to share: it keeps nothing of a lead."""
 
-    def __init__(self, playbook: Playbook) -> None:
+    def __init__(self, playbook: Playbook, shadow: Shadow | None = None) -> None:
+        self.shadow = shadow
         scope = Scope(playbook.expand, ZoneInfo(playbook.metadata.timezone))
         self.playbook = playbook
         self.reference = playbook.reference
@@ -208,6 +217,10 @@ class CompiledPlaybook:
         """Return why a lead had to leave a track: "goal: …", "exit: …"; None if it only matches another one now."""
         return self._tracks.left(track, self.decide(view, now=now).context)
 
+    def signal_holds(self, name: str, view: LeadView, *, now: datetime) -> bool:
+        """Return whether a signal of the playbook holds for a lead."""
+        return self.decide(view, now=now).context.signals[name]
+
     def unwanted(self, view: LeadView, *, channel: str, now: datetime) -> str | None:
         """Return why nobody may write to a lead on a channel now: "suppressed: …", "no_consent: …"; None if one may."""
         return self._tracks.unwanted(Context(view, now), channel=channel)
@@ -278,9 +291,9 @@ class CompiledPlaybook:
         return tuple(dict.fromkeys(change for changes in every for change in changes))
 
 
-def compile_playbook(playbook: Playbook) -> CompiledPlaybook:
-    """Make a playbook ready to judge leads."""
-    return CompiledPlaybook(playbook)
+def compile_playbook(playbook: Playbook, shadow: Shadow | None = None) -> CompiledPlaybook:
+    """Make a playbook ready to judge leads, perhaps with another one beside it."""
+    return CompiledPlaybook(playbook, shadow)
 
 
 def _compile_group(name: str, group: Group, scope: Scope) -> CompiledGroup:

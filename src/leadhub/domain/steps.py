@@ -13,6 +13,8 @@ from leadhub.domain.scoring import CompiledPlaybook
 
 ASK_AGAIN: Final = timedelta(hours=6)
 """When somebody whom nobody may write to now is looked at again: a consent may come, a bounce be put right."""
+FOR_EVER: Final = timedelta(days=3660)
+"""How long a step is held for a signal at most: as long as the longest time that a playbook can name."""
 _NOTHING: Final = timedelta(0)
 
 
@@ -27,7 +29,9 @@ class Postpone:
 
     until: datetime
     because: str
-    """Begins with a code: "no_consent: …", "suppressed: …", "cap: …", "window: …"."""
+    """Begins with a code: "hold: …", "no_consent: …", "suppressed: …", "cap: …", "window: …"."""
+    signal: str | None = None
+    """What lets it come before that."""
 
 
 def track_of(playbook: Playbook, track: str) -> Track | None:
@@ -72,6 +76,23 @@ def opening(playbook: Playbook, window: str | None, *, now: datetime) -> datetim
     if calendar is None:
         return now
     return max(now, due(calendar.week, calendar.zone, calendar.holidays, now=now, after=_NOTHING))
+
+
+def hold(compiled: CompiledPlaybook, view: LeadView, *, track: str, step: str, now: datetime) -> Postpone | None:
+    """Return for how long a step that is due waits for its signal; None if it waits for none, or no longer.
+
+    Args:
+        compiled: the playbook that counts now; a step that it does not have waits for nothing.
+        view: the lead as it is now.
+        track: on which the lead is.
+        step: the one that is due.
+        now: the instant of asking.
+    """
+    described = track_of(compiled.playbook, track)
+    found = next((one for one in described.steps if one.id == step), None) if described else None
+    if found is None or found.until is None or compiled.signal_holds(found.until, view, now=now):
+        return None
+    return Postpone(now + (found.at_most or FOR_EVER), f"hold: until {found.until}", found.until)
 
 
 def may_send(

@@ -5,7 +5,7 @@ time of receipt, the submission's id, how complete they are), so the order in wh
 and merging two leads is folding their golden values together.
 
     e-mail      a personal mailbox before a shared one, then the newest; its domain and class come with it
-    names       a full name before a nickname, both before an initial; then the newest
+    names       a full name before a nickname, both before an initial; then the one stated most often, then the newest
     the rest    the newest
     any         an edit by a person before any source, until a newer edit, or until the edit is taken back
 
@@ -13,15 +13,20 @@ Two parts of a lead are never mixed. A job is what was said beside one company, 
 country: when the newest company or country is another, what was said with the former one is shown as `former_job_title`
 and so on. A title's rank and department come with the title; street, postcode, city and region are those of one
 submission, a complete address before a part of one.
+
+What is stated most often can only be told with all that was stated: a name keeps the other spellings, and how often
+each one came. Everything else forgets what lost.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from leadhub.domain.ids import SubmissionId
-from leadhub.domain.model import FieldValue, GoldenValue
+from leadhub.domain.model import FieldValue, GoldenName, GoldenValue
 from leadhub.domain.nicknames import is_short_form
 from leadhub.domain.normalisation import Refused, normalise_company
 from leadhub.domain.normalisation import fold as fold_text
@@ -40,6 +45,8 @@ _TITLE = ("job_title", "seniority", "department")
 _PLACE = ("street", "postal_code", "city", "region")
 _GROUPS = (_TITLE, _PLACE)
 _NAME = ("first_name", "last_name", "full_name")
+_MOST_SPELLINGS = 20
+"""Different names that one field keeps; what a thousand people share must not grow."""
 _OF_COMPANY = (*_TITLE, "industry", "employees", "website", "company_domain")
 _ANCHORS = dict.fromkeys(("company", *_OF_COMPANY), "company") | dict.fromkeys(("country", *_PLACE), "country")
 """Field → the field whose value it is true for."""
@@ -84,8 +91,10 @@ def fold(one: Golden, other: Golden) -> dict[str, GoldenValue]:
     one, other = _together(one), _together(other)
     survived = {**one, **other}
     for name in one.keys() & other.keys():
-        if name not in _CHOSEN_TOGETHER:
-            survived[name] = _chosen(name, one[name], other[name])
+        if name in _NAME:
+            survived[name] = _chosen_name(name, one[name], other[name])
+        elif name not in _CHOSEN_TOGETHER:
+            survived[name] = _chosen(one[name], other[name])
     if "email" in one and "email" in other:
         _fold_mailbox(survived, one, other)
     for group in _GROUPS:
@@ -145,11 +154,33 @@ def _group_rank(side: Golden, group: tuple[str, ...]) -> tuple[Any, ...]:
     return newest[0], is_complete, *newest[1:]
 
 
-def _chosen(name: str, one: GoldenValue, other: GoldenValue) -> GoldenValue:
+def _chosen(one: GoldenValue, other: GoldenValue) -> GoldenValue:
     if one == other:
         return one
-    rank, rule = _RULES.get(name, _MOST_RECENT)
-    return _ruled(one if rank(one) >= rank(other) else other, rule)
+    return _ruled(max(one, other, key=_recency), "most recent")
+
+
+def _chosen_name(field: str, one: GoldenValue, other: GoldenValue) -> GoldenValue:
+    """Choose among all names that two sides know of; what one submission stated counts once."""
+    if one == other:
+        return one
+    rank, rule = _NAME_RULES[field]
+    stated: dict[tuple[str, bool], GoldenName] = {}
+    for name in (*_stated(one, rule), *_stated(other, rule)):
+        # An edit is no vote for a spelling: it is kept apart from those of the same spelling that it may outlive.
+        key = (_folded(str(name.value)), name.provenance == EDITED)
+        known = stated.get(key)
+        stated[key] = replace(max(known, name, key=_recency), times=known.times + name.times) if known else name
+    best, *others = sorted(stated.values(), key=rank, reverse=True)[:_MOST_SPELLINGS]
+    return replace(best, others=tuple(others))
+
+
+def _stated(name: GoldenValue, rule: str) -> tuple[GoldenName, ...]:
+    """Return each spelling that a golden value knows of."""
+    if isinstance(name, GoldenName):
+        return (replace(name, others=()), *name.others)
+    rule = name.rule if name.provenance == EDITED else rule
+    return (GoldenName(name.value, name.submission_id, name.source, name.at, rule, name.provenance, name.beside),)
 
 
 def _ruled(value: GoldenValue, rule: str) -> GoldenValue:
@@ -162,29 +193,49 @@ def _recency(value: GoldenValue) -> tuple[Any, ...]:
     return (value.provenance == EDITED, value.at, value.submission_id)
 
 
-def _fullness(value: GoldenValue) -> tuple[Any, ...]:
-    is_edit, *recency = _recency(value)
-    return (is_edit, len(str(value.value).rstrip(".")) > 1, *recency)
+def _fullness(name: GoldenName, *more: bool) -> tuple[Any, ...]:
+    is_edit, *recency = _recency(name)
+    if is_edit:
+        return (True, *recency)
+    return (False, len(str(name.value).rstrip(".")) > 1, *more, name.times, *recency)
 
 
-def _given_fullness(value: GoldenValue) -> tuple[Any, ...]:
-    is_edit, is_more_than_an_initial, *recency = _fullness(value)
-    return (is_edit, is_more_than_an_initial, not _is_nickname(str(value.value)), *recency)
+def _given_fullness(name: GoldenName) -> tuple[Any, ...]:
+    return _fullness(name, not is_short_form(_folded(str(name.value)).partition(" ")[0]))
 
 
 @lru_cache(maxsize=4096)
-def _is_nickname(name: str) -> bool:
-    return is_short_form(fold_text(name).partition(" ")[0])
+def _folded(name: str) -> str:
+    return fold_text(name)
 
 
-Rank = Callable[[GoldenValue], tuple[Any, ...]]
-_MOST_RECENT: tuple[Rank, str] = (_recency, "most recent")
-_FULL_GIVEN: tuple[Rank, str] = (_given_fullness, "a full name before a nickname, then most recent")
-_RULES: dict[str, tuple[Rank, str]] = {
+_FULL_GIVEN = (_given_fullness, "a full name before a nickname, then most frequent, then most recent")
+_NAME_RULES: dict[str, tuple[Callable[[GoldenName], tuple[Any, ...]], str]] = {
     "first_name": _FULL_GIVEN,
     "full_name": _FULL_GIVEN,
-    "last_name": (_fullness, "a full name before an initial, then most recent"),
+    "last_name": (_fullness, "a full name before an initial, then most frequent, then most recent"),
 }
+
+
+def read(stored: Mapping[str, Any]) -> GoldenValue:
+    """Return a golden value that was written as JSON."""
+    return _read_name(stored) if "times" in stored else GoldenValue(*_parts(stored))
+
+
+def _read_name(stored: Mapping[str, Any]) -> GoldenName:
+    return GoldenName(*_parts(stored), stored["times"], tuple(map(_read_name, stored["others"])))
+
+
+def _parts(stored: Mapping[str, Any]) -> tuple[FieldValue, SubmissionId, str, datetime, str, str, str | None]:
+    return (
+        stored["value"],
+        SubmissionId(UUID(stored["submission_id"])),
+        stored["source"],
+        datetime.fromisoformat(stored["at"]),
+        stored["rule"],
+        stored["provenance"],
+        stored.get("beside"),
+    )
 
 
 def shown(golden: Golden) -> dict[str, FieldValue]:

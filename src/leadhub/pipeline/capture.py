@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -21,6 +21,7 @@ from leadhub.domain import credentials
 from leadhub.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooLarge, TooMany
 from leadhub.pipeline.challenge import Verifies, challenge
 from leadhub.pipeline.lookups import ACTIVITIES, ApiKeys, Connections
+from leadhub.pipeline.questioning import Questioning
 from leadhub.pipeline.saying import Sender, new_feedback
 from leadhub.pipeline.tallying import Tally
 from leadhub.store import feedback, notifications, quarantine
@@ -59,6 +60,7 @@ class Gate:
     """Makes ids that ascend: they are the order of receipt."""
     verifier: Verifies
     limits: Limits
+    questioning: Questioning
     tally: Tally = field(default_factory=Tally)
     """What comes by each source."""
 
@@ -172,6 +174,10 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
         await _keep_feedback(gate, target, unpacked, inbound)
     taken = await gate.inbox.put(rows)
     receipts = [Receipt(str(one.submission_id), one.replayed) for one in taken]
+    if unpacked.asks:
+        first = taken[0].submission_id if taken else None
+        asked = await gate.questioning.open(unpacked, target.connection, submission_id=first, now=inbound.received_at)
+        unpacked = replace(unpacked, questions=asked)
     reply = target.channel.reply(unpacked, receipts, inbound, target.connection)
     captured = _counted(target.channel.name, rows, taken, reply)
     gate.tally.received(target.connection.source_id, captured.accepted, at=inbound.received_at)

@@ -169,6 +169,7 @@ async def _take_back(connection: Connection, lead: Lead, names: Collection[str],
         await edits.save(connection, StoredEdit(one.id, rest, {**one.taken_back, **gone}))
     after = await merging.history(connection, lead.lead_id)
     lead.refold(after)
+    await merging.note_feedback(connection, [lead])
     lost = _keys(before) - _keys(after)
     await erasing.keys(connection, lead.lead_id, sorted(lost))
     for key in lost:

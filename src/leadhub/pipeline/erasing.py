@@ -116,6 +116,7 @@ async def _without(
     arrivals = {member.waiting.submission_id: arrived(member.waiting) for member in members}
     gone = arrivals.pop(submission_id, None)
     lead.refold(arrivals.values())
+    await merging.note_feedback(connection, [lead])
     carried = {key for one in arrivals.values() for key in one.keys}
     lost = sorted(set(gone.keys) - carried) if gone is not None else []
     await erasing.keys(connection, lead.lead_id, lost)

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
-from leadhub.store import idempotency, imports, purging, quarantine, spam
+from leadhub.store import idempotency, imports, purging, quarantine, shadows, spam
 from leadhub.store.engine import Sessions
 from leadhub.store.partitions import ensure_partitions
 
 _QUARANTINE = timedelta(days=30)
 _SPAM = timedelta(days=14)
 _IMPORTS = timedelta(days=30)
+_SHADOWS = timedelta(days=90)
 
 _log = telemetry.get_logger("housekeeping")
 
@@ -61,3 +62,15 @@ async def purge_imports(sessions: Sessions, *, now: datetime) -> None:
     async with sessions.begin() as session:
         purged = await imports.purge(session, before=now - _IMPORTS)
     _log.info("imports.purged", purged=purged)
+
+
+async def purge_shadows(sessions: Sessions, *, now: datetime) -> None:
+    """Forget what versions said in shadow a quarter after they left it."""
+    purged = 0
+    while True:
+        async with sessions.begin() as session:
+            count = await shadows.purge(session, before=now - _SHADOWS)
+        purged += count
+        if count == 0:
+            break
+    _log.info("shadows.purged", purged=purged)

@@ -205,7 +205,7 @@ async def _undo(
     # Both sides, folded anew.
     holder.refold(parted.stay)
     _revive(loser, parted.back)
-    await _note_feedback(connection, (holder, loser))
+    await note_feedback(connection, (holder, loser))
     _give_back_decisions(made, holder=holder, loser=loser)
     await _part_keys(connection, made.keys, holder, loser, stay=parted.stay, back=parted.back)
     unmerged = reporting.Unmerged(
@@ -269,6 +269,7 @@ async def _move(
         raise Conflict("Nothing would be left of its lead; merge the two.")
     holder.refold(stay)
     receiver.refold(back)
+    await note_feedback(connection, (holder, receiver))
     await _part_keys(connection, frozenset(), holder, receiver, stay=stay, back=back)
     await judge_anew(connection, work, playbook, [holder, receiver], now=work.clock())
 
@@ -377,8 +378,13 @@ async def _lineage(connection: Connection, made: StoredMerge, holder: LeadId) ->
     return lineage
 
 
-async def _note_feedback(connection: Connection, sides: Sequence[Lead]) -> None:
-    """Count what sales said that the leads did, which no submission says: a refusal must survive the parting."""
+async def note_feedback(connection: Connection, sides: Sequence[Lead]) -> None:
+    """Count what sales said that leads did, which no submission says: a refusal must survive that they are folded anew.
+
+    Args:
+        connection: in a transaction that holds the leads.
+        sides: leads that were just folded anew; of two that are parted, both.
+    """
     leads_by_id = {lead.lead_id: lead for lead in sides}
     for lead_id, outcome, at, feedback_id in await feedback.noted(connection, list(leads_by_id)):
         leads_by_id[lead_id].take_word(outcome, at=at, told_by=feedback_id)

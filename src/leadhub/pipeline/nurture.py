@@ -17,7 +17,7 @@ from uuid import UUID
 from leadhub import telemetry
 from leadhub.domain import events as models
 from leadhub.domain import steps
-from leadhub.domain.errors import Conflict, NotFound
+from leadhub.domain.errors import Conflict, InvalidInput, NotFound
 from leadhub.domain.ids import EventId, LeadId
 from leadhub.domain.lead import Lead
 from leadhub.domain.scoring import CompiledPlaybook
@@ -25,7 +25,7 @@ from leadhub.domain.steps import Postpone, Send
 from leadhub.pipeline.process import Processing
 from leadhub.pipeline.qualify import item_row
 from leadhub.pipeline.recognise import from_row, load_facts
-from leadhub.store import driver, events, nurture
+from leadhub.store import driver, events, leads, nurture
 from leadhub.store.driver import Connection
 from leadhub.store.events import NewEvent
 from leadhub.store.nurture import Due, Held, Place
@@ -94,12 +94,12 @@ async def _ready(
     connection: Connection, due: Sequence[Due], playbook: CompiledPlaybook, *, now: datetime
 ) -> list[tuple[Due, Lead]]:
     """Return the steps that may be sent now with their leads; the others are put off, each with its reason."""
-    leads = {
+    found = {
         LeadId(row["id"]): from_row(row, {}) for row in await nurture.leads_of(connection, {d.lead_id for d in due})
     }
-    await load_facts(connection, leads)
+    await load_facts(connection, found)
     section = playbook.playbook.nurture
-    blocked = await nurture.blocked_elsewhere(connection, leads, section.suppress_on if section else ())
+    blocked = await nurture.blocked_elsewhere(connection, found, section.suppress_on if section else ())
     asked = {
         (one.lead_id, one.channel): now - cap.per
         for one in due
@@ -107,22 +107,26 @@ async def _ready(
     }
     sent = await nurture.sent_since(connection, asked, but=[one.id for one in due])
     ready: list[tuple[Due, Lead]] = []
-    later: dict[UUID, tuple[datetime, str]] = {}
+    later: dict[UUID, Postpone] = {}
     for one in due:
         key = (one.lead_id, one.channel)
-        lead, elsewhere = leads[one.lead_id], blocked.get(one.lead_id)
+        lead, elsewhere = found[one.lead_id], blocked.get(one.lead_id)
         decided: Send | Postpone
-        if elsewhere is not None:
+        view = lead.view()
+        held = None if one.hold_decided else steps.hold(playbook, view, track=one.track, step=one.step, now=now)
+        if held is not None:
+            decided = held
+        elif elsewhere is not None:
             decided = Postpone(now + steps.ASK_AGAIN, f"suppressed: {elsewhere} by somebody else at this address")
         else:
             hours, before = one.window_name, sent.get(key, [])
-            decided = steps.may_send(playbook, lead.view(), channel=one.channel, window=hours, sent_at=before, now=now)
+            decided = steps.may_send(playbook, view, channel=one.channel, window=hours, sent_at=before, now=now)
         match decided:
             case Send():
                 ready.append((one, lead))
                 sent.setdefault(key, []).append(now)
-            case Postpone(until, because):
-                later[one.id] = (until, because)
+            case Postpone():
+                later[one.id] = decided
     await nurture.postpone(connection, later)
     return ready
 
@@ -160,7 +164,7 @@ async def nack(
         if held.state == "sent":
             raise Conflict("This step is acknowledged.")
         until = work.clock() + (retry_after if retry_after is not None else _RETRY_AFTER)
-        await nurture.postpone(connection, {held.id: (until, f"nack: {because}" if because else "nack")})
+        await nurture.postpone(connection, {held.id: Postpone(until, f"nack: {because}" if because else "nack")})
 
 
 async def extend(work: Processing, item_id: UUID, token: UUID, *, lease_for: timedelta) -> datetime:
@@ -202,14 +206,43 @@ async def _plan_next(
     await nurture.put(connection, rows)
 
 
-async def hold(work: Processing, lead_id: LeadId, *, until: datetime, because: str) -> None:
-    """Let a lead's next step wait until an instant; one that is past lets it come at once.
+async def hold(
+    work: Processing,
+    playbook: CompiledPlaybook,
+    lead_id: LeadId,
+    *,
+    until: datetime | None = None,
+    signal: str | None = None,
+    because: str,
+) -> None:
+    """Let a lead's next step wait until an instant or a signal, whichever comes first.
+
+    Args:
+        work: what processing needs.
+        playbook: whose signals are meant.
+        lead_id: whose step it is.
+        until: an instant; one that is past lets the step come at once. None: the signal alone ends the wait.
+        signal: of the playbook; None: the instant alone ends the wait.
+        because: why, for those who ask later.
 
     Raises:
         NotFound: no step of this lead waits.
+        InvalidInput: the playbook has no such signal.
+        Conflict: the signal holds already.
     """
+    now = work.clock()
+    known = playbook.playbook.signals
+    if signal is not None and signal not in known:
+        raise InvalidInput.at("#/signal", f"the playbook knows these signals: {', '.join(known) or 'none'}")
     async with driver.transaction(work.engine) as connection:
-        if not await nurture.hold(connection, lead_id, until=until, because=f"hold: {because}"):
+        # Locked: what the lead does meanwhile is judged before or after, and ends the wait.
+        leads_of = {LeadId(row["id"]): from_row(row, {}) for row in await leads.load_for_update(connection, [lead_id])}
+        if signal is not None and lead_id in leads_of:
+            await load_facts(connection, leads_of)
+            if playbook.signal_holds(signal, leads_of[lead_id].view(), now=now):
+                raise Conflict(f"'{signal}' holds already.")
+        wait = Postpone(until or now + steps.FOR_EVER, f"hold: {because}", signal)
+        if not await nurture.hold(connection, lead_id, wait):
             raise NotFound("No step waits for this lead.")
 
 
@@ -292,6 +325,8 @@ async def plan(work: Processing, playbook: CompiledPlaybook) -> int:
                 place = Place(one.id, one.lead_id, one.track)
                 rows.append(item_row(step, place, item_id=work.new_id(), due_at=due_at))
         await nurture.put(connection, rows)
+        known = list(playbook.playbook.signals)
+        await nurture.release_unknown(connection, [one.id for one in found], known, now=now)
         await nurture.planned(connection, [one.id for one in found], playbook.reference)
     return len(found)
 

@@ -1,6 +1,10 @@
 """Versions of the playbook, from a draft to the one that decides; and that one, compiled, for workers.
 
     draft → (simulate) → publish → (roll back: publish an older document again)
+      └──→ shadow → promote, or withdraw
+
+A version in shadow judges every lead that is judged, beside the one that decides, and what it would have decided is
+kept; nothing follows from it. `domain.scoring.Shadow` carries it to wherever leads are judged.
 
 A published version never changes. Its reference, `name@version` of the document, is what every judgement names, so
 one reference may not stand for two documents. Publishing switches and notes which leads the change can touch in one
@@ -17,8 +21,9 @@ from leadhub.domain.playbook import Playbook
 from leadhub.domain.playbook_diff import EVERYONE, Difference, differences, reach
 from leadhub.domain.playbook_loading import Reading, load
 from leadhub.domain.playbook_tests import examine
-from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
-from leadhub.store import playbooks
+from leadhub.domain.scoring import CompiledPlaybook, Shadow, compile_playbook
+from leadhub.domain.standing import Move, Moved, Standing
+from leadhub.store import playbooks, shadows
 from leadhub.store.engine import Sessions
 from leadhub.store.idempotency import Repeatable, once
 from leadhub.store.playbooks import RescoreRun, StoredPlaybook
@@ -39,7 +44,7 @@ class ActivePlaybook:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._compiled: CompiledPlaybook | None = None
-        self._version: int | None = None
+        self._versions: dict[str, int] = {}
         self._looked_at: datetime | None = None
 
     async def current(self, *, now: datetime) -> CompiledPlaybook:
@@ -66,12 +71,14 @@ class ActivePlaybook:
 
     async def _look(self) -> None:
         async with self._sessions() as session:
-            version = await playbooks.active_version(session)
-            if version is None or version == self._version:
+            versions = await playbooks.running_versions(session)
+            if "active" not in versions or versions == self._versions:
                 return
-            stored = await playbooks.active(session)
-        if stored is not None:
-            self._compiled, self._version = compile_playbook(load(stored.document)), stored.version
+            running = await playbooks.running(session)
+        beside = running.get("shadow")
+        shadow = Shadow(beside.version, compile_playbook(load(beside.document))) if beside else None
+        self._compiled = compile_playbook(load(running["active"].document), shadow)
+        self._versions = {state: stored.version for state, stored in running.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +164,137 @@ async def publish(
     """
     async with sessions.begin() as session:
         deciding = await _lock_active(session, expected_active)
-        chosen = await playbooks.get(session, version)
-        if chosen.state != "draft":
-            raise Conflict(f"Version {version} was published before; roll back to it instead.")
-        reading = examine(chosen.document)
-        await _refuse_reused(session, reading, chosen.document)
+        chosen = await _draft(session, version)
+        reading = await _examined(session, chosen)
         return await _switch(session, deciding, chosen, reading.playbook, author=author, now=now)
+
+
+async def begin_shadow(sessions: Sessions, version: int) -> StoredPlaybook:
+    """Let a draft judge beside the version that decides; what it said in an earlier time in shadow is forgotten.
+
+    Raises:
+        NotFound: there is no such version.
+        Conflict: it is no draft, or another version is in shadow.
+        InvalidDocument: it does not hold, or fails a test of its own.
+    """
+    async with sessions.begin() as session:
+        await playbooks.lock(session)
+        chosen = await _draft(session, version)
+        await _examined(session, chosen)
+        other = (await playbooks.running_versions(session)).get("shadow")
+        if other is not None:
+            raise Conflict(f"Version {other} is in shadow; promote or withdraw it first.")
+        await shadows.forget(session, version)
+        await playbooks.set_state(session, version, "shadow")
+        return await playbooks.get(session, version)
+
+
+async def promote(
+    sessions: Sessions, version: int, *, author: str, expected_active: int | None, now: datetime
+) -> Published:
+    """Make the version in shadow the one that decides; what it would have decided stays to be read.
+
+    Raises:
+        NotFound, PreconditionFailed, InvalidDocument: as `publish`.
+        Conflict: it is not in shadow.
+    """
+    async with sessions.begin() as session:
+        deciding = await _lock_active(session, expected_active)
+        chosen = await _in_shadow(session, version)
+        reading = await _examined(session, chosen)
+        return await _switch(session, deciding, chosen, reading.playbook, author=author, now=now)
+
+
+async def withdraw(sessions: Sessions, version: int) -> StoredPlaybook:
+    """Let a version in shadow be a draft again.
+
+    Raises:
+        NotFound: there is no such version.
+        Conflict: it is not in shadow.
+    """
+    async with sessions.begin() as session:
+        await playbooks.lock(session)
+        await _in_shadow(session, version)
+        await playbooks.set_state(session, version, "draft")
+        return await playbooks.get(session, version)
+
+
+async def _draft(session: AsyncSession, version: int) -> StoredPlaybook:
+    chosen = await playbooks.get(session, version)
+    if chosen.state == "shadow":
+        raise Conflict(f"Version {version} is in shadow; promote it, or withdraw it first.")
+    if chosen.state != "draft":
+        raise Conflict(f"Version {version} was published before; roll back to it instead.")
+    return chosen
+
+
+async def _in_shadow(session: AsyncSession, version: int) -> StoredPlaybook:
+    chosen = await playbooks.get(session, version)
+    if chosen.state != "shadow":
+        raise Conflict(f"Version {version} is not in shadow.")
+    return chosen
+
+
+async def _examined(session: AsyncSession, chosen: StoredPlaybook) -> Reading:
+    reading = examine(chosen.document)
+    await _refuse_reused(session, reading, chosen.document)
+    return reading
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """What a version in shadow would have decided otherwise."""
+
+    version: int
+    old: str
+    """The reference of the playbook that decided."""
+    new: str
+    in_shadow: bool
+    """False: it was; this is how its time in shadow ended."""
+    since: datetime | None
+    """The oldest judgement counted here; each lead is counted once, by its newest."""
+    leads: int
+    """Leads that were judged by both."""
+    changed: int
+    """Of those, how many would have another stage, temperature or route."""
+    rescored: int
+    """And how many another total."""
+    moves: tuple[Move, ...]
+    """The most frequent first."""
+    examples: tuple[Moved, ...]
+    """The newest first."""
+
+
+MOST_MOVES = 200
+
+
+async def shadowed(sessions: Sessions, version: int, *, examples: int = 20) -> Shadowed:
+    """Return what a version says in shadow beside the playbook that decides now; or what it said last.
+
+    Raises:
+        NotFound: there is no such version, or it was never in shadow.
+    """
+    async with sessions() as session:
+        chosen = await playbooks.get(session, version)
+        in_shadow = chosen.state == "shadow"
+        against = (await active(session)).reference if in_shadow else await shadows.newest_rival(session, version)
+        if against is None:
+            raise NotFound("This version was never in shadow, or nothing was judged meanwhile.")
+        counted = await shadows.count(session, version, against=against)
+        moves = await shadows.moves(session, version, against=against, limit=MOST_MOVES)
+        moved = await shadows.examples(session, version, against=against, limit=examples)
+    return Shadowed(
+        version,
+        old=against,
+        new=chosen.reference,
+        in_shadow=in_shadow,
+        since=counted.since,
+        leads=counted.leads,
+        changed=counted.changed,
+        rescored=counted.rescored,
+        moves=tuple(Move(*one) for one in moves),
+        examples=tuple(Moved(lead_id, Standing(**before), Standing(**after)) for lead_id, before, after in moved),
+    )
 
 
 async def roll_back(

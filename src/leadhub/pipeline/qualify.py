@@ -5,7 +5,7 @@ track, and the changes are written for a whole batch at a time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,14 @@ from uuid import UUID
 from leadhub.domain import routing, scoring, steps
 from leadhub.domain.context import earliest
 from leadhub.domain.feedback import REJECTED
+from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import Lead
 from leadhub.domain.model import Evaluation, Route
 from leadhub.domain.playbook_followup import TrackStep
+from leadhub.domain.standing import Standing
 from leadhub.pipeline.handover import Floor, Handed, Move, open_floor
 from leadhub.pipeline.recognise import NewId
-from leadhub.store import followup, nurture
+from leadhub.store import followup, nurture, shadows
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
 from leadhub.store.followup import Release
@@ -50,6 +52,8 @@ class Judgement:
     """Who got it."""
     sla: str | None = None
     sla_due_at: datetime | None = None
+    shadow: Standing | None = None
+    """Where the version in shadow would put it."""
 
     @property
     def is_news(self) -> bool:
@@ -109,6 +113,8 @@ def judge(lead: Lead, playbook: scoring.CompiledPlaybook, *, now: datetime) -> J
         team_before=lead.team,
         owner_before=lead.owner,
     )
+    if playbook.shadow is not None:
+        judgement.shadow = Standing.of(playbook.shadow.playbook.decide(view, now=now))
     lead.version += 1
     lead.stage, lead.temperature = evaluation.stage, evaluation.temperature
     lead.rescore_at = earliest((evaluation.changes_at, lead.held.until if lead.held else None))
@@ -177,11 +183,35 @@ async def follow(
     changes = await _hand_over(connection, judgements, playbook, new_id=new_id, now=now)
     left = {j.lead.lead_id: _why_left(j, playbook, now) for j in judgements if j.left_track}
     await followup.leave_tracks(connection, left, now=now)
+    await nurture.release(connection, [one for j in judgements for one in _awaited(j)], now=now)
     enrolled = [j for j in judgements if j.changes_track and j.lead.track]
     changes.enrolments, changes.items = await enrol(connection, enrolled, playbook, new_id=new_id, now=now)
     changes.score_lines = [line for j in judgements for line in _ledger(j, now)]
     changes.stage_changes = [_stage_change(j, now) for j in judgements if j.lead.stage != j.stage_before]
+    if playbook.shadow is not None:
+        rows = [_shadow_row(j) for j in judgements]
+        await shadows.note(connection, playbook.shadow.version, rows, now=now)
     return changes
+
+
+def _awaited(judgement: Judgement) -> list[tuple[LeadId, str]]:
+    """Return the signals for which the next step of a lead that stays on its track has waited, if it waits for one."""
+    if judgement.lead.track is None or judgement.changes_track:
+        return []
+    return [(judgement.lead.lead_id, name) for name in judgement.evaluation.signals]
+
+
+def _shadow_row(judgement: Judgement) -> dict[str, Any]:
+    decided, shadow = judgement.evaluation, judgement.shadow
+    assert shadow is not None  # noqa: S101 - the playbook that judged it has a shadow
+    before = Standing(decided.total, decided.stage.value, decided.temperature.value, scoring.route_words(decided))
+    differ = before != shadow
+    return {
+        "lead_id": judgement.lead.lead_id,
+        "against": decided.playbook,
+        "before": asdict(before) if differ else None,
+        "after": asdict(shadow) if differ else None,
+    }
 
 
 def _why_left(judgement: Judgement, playbook: scoring.CompiledPlaybook, now: datetime) -> str:

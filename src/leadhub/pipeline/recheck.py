@@ -2,7 +2,8 @@
 
 Two submissions of one person that share no identity key hold no lock in common; in two batches at once, neither sees
 the other's lead. Locking what merely looks alike would make strangers wait for each other. So each new lead is looked
-at once more when its neighbours are committed: most share nothing with any, and cost one look-up for all of them.
+at once more when its neighbours are committed, and compared with those alone that its own batch could not see: most
+have none, and cost one look-up for all of them.
 """
 
 from datetime import timedelta

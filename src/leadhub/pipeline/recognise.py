@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
+from leadhub.domain import survivorship
 from leadhub.domain.deduplication import Decision, Key, Known, Scale
 from leadhub.domain.ids import LeadId, SourceId, SubmissionId
 from leadhub.domain.lead import LEAD_HANDLE, Arrived, Held, Lead
 from leadhub.domain.matching import profile
 from leadhub.domain.matching.sighting import sighting_of
 from leadhub.domain.matching.weights import Weights, bits_to_pick_one
-from leadhub.domain.model import Fact, GoldenValue
+from leadhub.domain.model import Fact
 from leadhub.domain.normalisation import normalise
 from leadhub.domain.register import Placement, Register
 from leadhub.store import candidates, merges
@@ -74,6 +74,8 @@ class Recognised:
     """Behaviour of somebody whom nobody knows yet."""
     became: Mapping[LeadId, LeadId] = field(default_factory=dict)
     """Leads that this batch made part of another → of which."""
+    seen: str = ""
+    """The snapshot with which its people were looked for."""
 
     def reviews(self, now: datetime) -> list[dict[str, Any]]:
         """Return the questions for a person, as their rows."""
@@ -111,7 +113,7 @@ async def recognise(
     arrivals = [arrived(submission) for submission in waiting]
     people = [arrival for arrival in arrivals if not arrival.content.waits]
     behaviour = [arrival for arrival in arrivals if arrival.content.waits]
-    await store.lock_keys(connection, sorted({handle for arrival in arrivals for handle in arrival.handles}))
+    snapshot = await store.lock_keys(connection, sorted({handle for arrival in arrivals for handle in arrival.handles}))
     for _ in range(_LOOKS):
         seen = await candidates.find(connection, [Sought(arrival.keys, arrival.blocks) for arrival in people])
         register, placements = await _placed(connection, seen, people, weights=weights, new_id=new_id)
@@ -120,6 +122,7 @@ async def recognise(
         if leads is not None:
             batch = _gathered(leads, register, people, placements)
             _join(batch, behaviour, whose)
+            batch.seen = snapshot
             return batch
     raise Contention
 
@@ -308,21 +311,9 @@ _AS_STORED = (
 
 def from_row(row: dict[str, Any], keys: dict[Key, bool]) -> Lead:
     """Return the working copy of a stored lead."""
-    golden = {
-        name: GoldenValue(
-            stored["value"],
-            SubmissionId(UUID(stored["submission_id"])),
-            stored["source"],
-            datetime.fromisoformat(stored["at"]),
-            stored["rule"],
-            stored["provenance"],
-            stored.get("beside"),
-        )
-        for name, stored in row["golden"].items()
-    }
     return Lead(
         row["id"],
-        golden=golden,
+        golden={name: survivorship.read(stored) for name, stored in row["golden"].items()},
         keys=dict(keys),
         profile=profile.read(row["profile"]),
         held=Held.read(row["held"]),

@@ -161,13 +161,13 @@ def _change(judgement: Judgement) -> dict[str, Any]:
 
 
 def _routed(judgement: Judgement, public_url: str) -> dict[str, Any]:
-    lead, evaluation, handed = judgement.lead, judgement.evaluation, judgement.handed
+    lead, explained, handed = judgement.lead, judgement.explanation, judgement.handed
     sla = judgement.sla
     return {
         "source": _source(lead),
         "attribution": lead.attribution,
         "score": _score(judgement)
-        | {"lines": [{"rule": x.rule, "points": x.points, "because": x.because} for x in evaluation.lines]},
+        | {name: explained[name] for name in ("raw", "lines", "not_met", "changes_at", "change")},
         "routing": {
             "route": lead.route,
             "rule": lead.route_rule,
@@ -180,10 +180,7 @@ def _routed(judgement: Judgement, public_url: str) -> dict[str, Any]:
         },
         "acceptance": acceptance(lead.route, lead.sales_decision),
         "sla": {"name": sla, "due_at": judgement.sla_due_at} if sla and judgement.sla_due_at else None,
-        "frameworks": {
-            name: {"met": len(state.met), "unknown": list(state.unknown), "next_question": state.next_question}
-            for name, state in evaluation.frameworks.items()
-        },
+        "frameworks": explained["frameworks"],
         "consents": _consents(lead),
         "links": {"lead": f"{public_url}/v1/leads/{lead.lead_id}"},
     }

@@ -67,7 +67,7 @@ def add_leads(changes: Changes, batch: Recognised, judgements: Sequence[Judgemen
     changes.reviews = batch.reviews(now)
     # Another batch may be making a lead of the same person that only its looks could find.
     doubtful = [lead.lead_id for lead in touched if lead.lead_id in batch.made and lead.new_blocks]
-    changes.rechecks = [{"lead_id": lead_id, "due_at": now + RECHECK_AFTER} for lead_id in doubtful]
+    changes.rechecks = [{"lead_id": lead_id, "due_at": now + RECHECK_AFTER, "seen": batch.seen} for lead_id in doubtful]
     changes.facts = [row for lead in touched for row in fact_rows(lead)]
     changes.activities = [row for one in arrived for row in _activity_rows(one)]
     changes.consents = [row for one in arrived for row in _consent_rows(one)]

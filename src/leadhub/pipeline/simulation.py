@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,10 +18,10 @@ from leadhub.domain.changes import Decision
 from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import Lead
 from leadhub.domain.model import Route
-from leadhub.domain.playbook import Playbook
 from leadhub.domain.scoring import CompiledPlaybook
+from leadhub.domain.standing import Move, Moved, Standing
 from leadhub.pipeline.recognise import from_row, load_facts
-from leadhub.store import driver, leads
+from leadhub.store import driver, followup, leads
 
 SLICE = 500
 """Leads of one read: some megabytes, and a twentieth of a second between two reports of progress."""
@@ -29,36 +30,6 @@ _LAST = UUID(int=(1 << 128) - 1)
 
 Progress = Callable[[int], Awaitable[None]]
 """Told, after each slice, how many leads were tried so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a lead stands by one playbook."""
-
-    total: int
-    stage: str
-    temperature: str
-    route: str
-    """"sales:na", "nurture:beginner", "nurture:none" or "none"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """How many leads would move from one stage, temperature or route to another."""
-
-    what: str
-    before: str
-    after: str
-    leads: int
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """One lead that would be judged differently."""
-
-    lead_id: UUID
-    before: Standing
-    after: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +70,15 @@ class Simulation:
     examples: tuple[Moved, ...]
     teams: tuple[Load, ...]
     owners: tuple[Load, ...]
+    """Leads stay with who has them; the others are dealt out by turns, weights, capacity and absences of today."""
+    left_out: tuple[str, ...]
+    """What dealing them out did not look at."""
     bands: tuple[Band, ...]
+
+
+LEFT_OUT: Final = ("working hours", "rates", "who had a lead, or others of its company, before")
+"""Of what decides who gets a lead: a month of leads is dealt out in one instant, which has no hours and no past."""
+NOBODY: Final = "nobody can take it"
 
 
 async def simulate(
@@ -127,7 +106,12 @@ async def simulate(
         slice_rows: leads of one read; between two reads others have their turn.
         progress: told how far it has come.
     """
-    tally = _Tally(new.playbook, examples)
+    async with driver.connect(engine) as connection:
+        people = {member.user for team in new.playbook.teams.values() for member in team.members}
+        loads = await followup.look_at_loads(connection, people)
+    # Rates are left out: what somebody got lately is not counted.
+    open_leads = {user: owners.Load(loads[user].open_leads if user in loads else 0) for user in people}
+    tally = _Tally(new, examples, now, open_leads)
     async for part in _slices(engine, since=since, limit=limit, rows=slice_rows):
         for lead in part:
             view = lead.view()
@@ -164,8 +148,11 @@ async def _slices(
 class _Tally:
     """Adds up what is different; keeps counters and a few examples, never the leads."""
 
-    playbook: Playbook
+    playbook: CompiledPlaybook
     most_examples: int
+    now: datetime
+    open_leads: dict[str, owners.Load]
+    """Of everybody whom the new playbook names: all that they have now, and what they are dealt."""
     leads: int = 0
     changed: int = 0
     rescored: int = 0
@@ -176,10 +163,12 @@ class _Tally:
     bands: tuple[Counter[int], Counter[int]] = field(default_factory=lambda: (Counter(), Counter()))
     answers: tuple[Counter[int], Counter[int]] = field(default_factory=lambda: (Counter(), Counter()))
     cursors: dict[str, int] = field(default_factory=dict)
+    absent: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of each team who is away today."""
 
     def add(self, lead: Lead, old: Decision, new: Decision) -> None:
         self.leads += 1
-        before, after = _standing(old), _standing(new)
+        before, after = Standing.of(old), Standing.of(new)
         if before != after:
             self._note_moves(lead, before, after)
         for decision, teams in zip((old, new), self.teams, strict=True):
@@ -194,14 +183,10 @@ class _Tally:
 
     def _note_moves(self, lead: Lead, before: Standing, after: Standing) -> None:
         self.rescored += before.total != after.total
-        moved = False
-        for what in ("stage", "temperature", "route"):
-            was, becomes = getattr(before, what), getattr(after, what)
-            if was != becomes:
-                moved = True
-                self.moves[what, was, becomes] += 1
-        self.changed += moved
-        if moved and len(self.examples) < self.most_examples:
+        moves = list(before.moves(after))
+        self.moves.update(moves)
+        self.changed += bool(moves)
+        if moves and len(self.examples) < self.most_examples:
             self.examples.append(Moved(lead.lead_id, before, after))
 
     def _note_owners(self, lead: Lead, old: Decision, new: Decision) -> None:
@@ -211,15 +196,26 @@ class _Tally:
         if mine is not None and old.route is Route.SALES:
             held[mine] += 1
         if new.route is not Route.SALES or new.team is None:
-            return
-        if mine is not None:
+            if mine in self.open_leads:
+                self.open_leads[mine].give_back()
+        elif mine in self.open_leads:
             dealt[mine] += 1
-            return
-        team = self.playbook.teams[new.team]
-        loads = {member.user: owners.Load(dealt[member.user]) for member in team.members}
-        choice = owners.choose_owner(team, cursor=self.cursors.get(new.team, 0), loads=loads, now=new.context.now)
-        self.cursors[new.team] = choice.cursor
-        dealt[choice.owner or "nobody: everybody is at capacity"] += 1
+        else:
+            dealt[self._dealt(new.team) or NOBODY] += 1
+
+    def _dealt(self, team_name: str) -> str | None:
+        """Return who of a team gets one more lead, or None."""
+        shifts, team = self.playbook.shifts, self.playbook.playbook.teams[team_name]
+        if team_name not in self.absent:
+            self.absent[team_name] = {
+                member.user: "away" for member in team.members if shifts.away_until(team, member, now=self.now)
+            }
+        cursor, absent = self.cursors.get(team_name, 0), self.absent[team_name]
+        choice = owners.choose_owner(team, cursor=cursor, loads=self.open_leads, now=self.now, absent=absent)
+        self.cursors[team_name] = choice.cursor
+        if choice.owner is not None:
+            self.open_leads[choice.owner].take(None, now=self.now)
+        return choice.owner
 
     def result(self, old: str, new: str, *, complete: bool) -> Simulation:
         return Simulation(
@@ -233,19 +229,12 @@ class _Tally:
             examples=tuple(self.examples),
             teams=_loads(*self.teams),
             owners=_loads(*self.owners),
+            left_out=LEFT_OUT,
             bands=tuple(
                 Band(low, self.bands[0][low], self.bands[1][low], self.answers[0][low], self.answers[1][low])
                 for low in sorted(self.bands[0] | self.bands[1])
             ),
         )
-
-
-def _standing(decision: Decision) -> Standing:
-    where = str(decision.route)
-    if decision.route is not Route.NONE:
-        where += f":{(decision.team if decision.route is Route.SALES else decision.track) or 'none'}"
-    context = decision.context
-    return Standing(decision.scores.total, context.stage.value, context.temperature.value, where)
 
 
 def _loads(before: Counter[str], after: Counter[str]) -> tuple[Load, ...]:

@@ -29,7 +29,7 @@ class Changes:
     reviews: Sequence[Row] = ()
     """Questions for a person."""
     rechecks: Sequence[Row] = ()
-    """lead_id, due_at: new leads, to be compared once more with those that were made beside them."""
+    """lead_id, due_at, seen: new leads, to be compared once more with those that were made beside them."""
     facts: Sequence[Row] = ()
     """Whole counters of locked leads."""
     consents: Sequence[Row] = ()
@@ -75,7 +75,7 @@ _APPENDED = {
         "match_review",
         "submission_id uuid, lead_id uuid, candidate_id uuid, bits double precision, match jsonb, asked_at timestamptz",
     ),
-    "rechecks": ("match_recheck", "lead_id uuid, due_at timestamptz"),
+    "rechecks": ("match_recheck", "lead_id uuid, due_at timestamptz, seen text"),
     "activities": (
         "activity",
         "submission_id uuid, ordinal integer, type text, occurred_at timestamptz, attributes jsonb",

@@ -20,6 +20,7 @@ def create_engine(url: str, *, pool: int, pool_wait_seconds: float, statement_se
         max_overflow=0,
         pool_timeout=pool_wait_seconds,
         pool_recycle=1800,
+        pool_use_lifo=True,  # the connection used last has its statements planned and PostgreSQL's caches warm
         hide_parameters=True,
         json_deserializer=orjson.loads,
         connect_args={"timeout": 2.0, "command_timeout": statement_seconds},

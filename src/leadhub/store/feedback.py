@@ -146,9 +146,23 @@ async def note_failed(connection: Connection, feedback_id: UUID, *, error: str, 
 
 
 _TRIES = "SELECT count(*) FROM feedback WHERE lead_id = $1 AND outcome = ANY ($2::text[]) AND applied_at IS NOT NULL"
+# Words are kept with the lead that they were said of, and count for whoever it is part of now. While two were one,
+# nobody could say whose refusal it was: that one counts for both afterwards. A bounce does not, it would repeat itself.
 _NOTED = """
-SELECT lead_id, outcome, occurred_at, id FROM feedback
- WHERE lead_id = ANY ($1::uuid[]) AND outcome = ANY ($2::text[]) AND applied_at IS NOT NULL ORDER BY occurred_at, id
+WITH RECURSIVE own (of, lead_id) AS (
+    SELECT one, one FROM unnest($1::uuid[]) AS one
+     UNION
+    SELECT merged_into, id FROM lead WHERE merged_into = ANY ($1::uuid[]) AND id <> ALL ($1::uuid[])
+), called (of, lead_id, since, until) AS (
+    SELECT of, lead_id, '-infinity'::timestamptz, 'infinity'::timestamptz FROM own
+     UNION
+    SELECT c.of, m.winner_id, greatest(c.since, m.merged_at), least(c.until, coalesce(m.undone_at, 'infinity'))
+      FROM called AS c JOIN merge AS m ON m.loser_id = c.lead_id
+     WHERE m.merged_at < c.until AND c.since < coalesce(m.undone_at, 'infinity'))
+SELECT DISTINCT c.of, f.outcome, f.occurred_at, f.id
+  FROM called AS c JOIN feedback AS f ON f.lead_id = c.lead_id AND f.applied_at BETWEEN c.since AND c.until
+ WHERE f.outcome = ANY ($2::text[]) AND (f.outcome = 'unsubscribed' OR c.since = '-infinity')
+ ORDER BY f.occurred_at, f.id
 """
 
 
@@ -159,9 +173,12 @@ async def count_tries(connection: Connection, lead_id: LeadId) -> int:
 
 
 async def noted(connection: Connection, ids: Collection[LeadId]) -> list[tuple[LeadId, Outcome, datetime, UUID]]:
-    """Return what sales said that counts as something the leads did, oldest first."""
+    """Return what sales said that counts as something these living leads did, oldest first.
+
+    One that an undo brings back to life counts as living if it is named here, too.
+    """
     rows = await connection.fetch(_NOTED, ids, sorted(COUNTED))
-    return [(row["lead_id"], Outcome(row["outcome"]), row["occurred_at"], row["id"]) for row in rows]
+    return [(row["of"], Outcome(row["outcome"]), row["occurred_at"], row["id"]) for row in rows]
 
 
 _KEY_HOLDERS = """

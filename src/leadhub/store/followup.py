@@ -27,7 +27,7 @@ async def lock_cursors(connection: Connection, teams: Iterable[str]) -> dict[str
     return dict(await connection.fetch(_CURSORS, sorted(teams)))
 
 
-_LOADS = "SELECT * FROM owner_load WHERE owner = ANY ($1::text[]) ORDER BY owner FOR UPDATE"
+_LOADS = "SELECT * FROM owner_load WHERE owner = ANY ((SELECT $1::text[])::text[]) ORDER BY owner FOR UPDATE"
 _NEW_LOADS = """
 INSERT INTO owner_load (owner, open_leads, recent, credit) SELECT o, 0, '{}', 0 FROM unnest($1::text[]) AS o ORDER BY o
 ON CONFLICT (owner) DO NOTHING
@@ -54,11 +54,11 @@ class Account:
 
 
 _AROUND = """
-SELECT t.team, NULL AS domain, NULL AS owner, NULL::timestamptz AS at FROM unnest($1::text[]) AS t (team)
+SELECT t.team, NULL AS domain, NULL AS owner, NULL::timestamptz AS at FROM unnest((SELECT $1::text[])) AS t (team)
  WHERE EXISTS (SELECT FROM assignment AS a WHERE a.team = t.team AND a.owner IS NULL AND a.released_at IS NULL)
  UNION ALL
 SELECT a.team, a.domain, a.owner, a.handed_over_at
-  FROM unnest($2::text[], $3::text[]) AS w (team, domain) JOIN account_owner AS a USING (team, domain)
+  FROM unnest((SELECT $2::text[]), $3::text[]) AS w (team, domain) JOIN account_owner AS a USING (team, domain)
 """
 
 

@@ -37,7 +37,7 @@ def _encode(value: object) -> str:
 # A key that is shared already is not locked: a switchboard must not make all who use it wait for each other. It proves
 # something only with the full name, and two leads that are made of one such person at once are found by the recheck.
 _LOCK = """
-SELECT set_config('enable_seqscan', 'off', true)
+SELECT pg_current_snapshot()::text || left(set_config('enable_seqscan', 'off', true), 0)
  UNION ALL
 SELECT pg_advisory_xact_lock(number)::text
   FROM (SELECT DISTINCT number FROM unnest($1::bigint[], $2::text[], $3::text[]) AS k (number, kind, value)
@@ -47,15 +47,19 @@ SELECT pg_advisory_xact_lock(number)::text
 """
 
 
-async def lock_keys(connection: Connection, keys: Collection[Key]) -> None:
+async def lock_keys(connection: Connection, keys: Collection[Key]) -> str:
     """Wait for and hold every identity key of the batch that is not shared yet, until the commit.
+
+    Return the snapshot with which that began (`pg_snapshot`): what it does not see as committed may be unknown later,
+    all else is known.
 
     From here to the commit PostgreSQL plans with indexes only: see `driver.by_index`.
 
     All keys in one statement, sorted by the very number that is locked: two batches that share keys meet in the same
     order and never wait for each other in a circle.
     """
-    await connection.execute(_LOCK, [_lock_number(key) for key in keys], *_columns(keys))
+    rows = await connection.fetch(_LOCK, [_lock_number(key) for key in keys], *_columns(keys))
+    return str(rows[0][0])
 
 
 def _lock_number(key: Key) -> int:

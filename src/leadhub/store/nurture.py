@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from leadhub.domain.ids import LeadId
+from leadhub.domain.steps import Postpone
 from leadhub.store.driver import Connection
 from leadhub.store.leads import Row, rows_document
 
@@ -81,11 +82,13 @@ class Due:
     window_name: str | None
     due_at: datetime
     attempt: int
+    hold_decided: bool
 
 
 # Whoever works on a lead may be about to withdraw its consent: such leads are passed over until that is decided.
 _DUE = """
-SELECT i.id, i.enrolment_id, i.lead_id, i.track, i.step, i.channel, i.content, i.window_name, i.due_at, i.attempt
+SELECT i.id, i.enrolment_id, i.lead_id, i.track, i.step, i.channel, i.content, i.window_name, i.due_at, i.attempt,
+       i.hold_decided
   FROM nurture_item AS i
   JOIN enrolment AS e ON e.id = i.enrolment_id AND e.exited_at IS NULL
   JOIN lead AS l ON l.id = i.lead_id AND l.merged_into IS NULL
@@ -157,8 +160,20 @@ UPDATE nurture_item AS i
   FROM unnest($1::uuid[], $2::uuid[]) AS t (id, token) WHERE i.id = t.id
 """
 _POSTPONE = """
-UPDATE nurture_item AS i SET state = 'waiting', lease_token = NULL, due_at = n.until, because = n.because
-  FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS n (id, until, because) WHERE i.id = n.id
+UPDATE nurture_item AS i
+   SET state = 'waiting', lease_token = NULL, due_at = n.until, because = n.because, signal = n.signal,
+       hold_decided = true
+  FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[]) AS n (id, until, because, signal)
+ WHERE i.id = n.id
+"""
+_RELEASE = """
+UPDATE nurture_item AS i SET due_at = $3, signal = NULL, because = 'signal: ' || n.signal
+  FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[])) AS n (lead_id, signal)
+ WHERE i.lead_id = n.lead_id AND i.signal = n.signal AND i.state = 'waiting'
+"""
+_RELEASE_UNKNOWN = """
+UPDATE nurture_item SET due_at = least(due_at, $3), signal = NULL, because = 'signal: ' || signal || ' is no more'
+ WHERE enrolment_id = ANY ($1::uuid[]) AND state = 'waiting' AND signal IS NOT NULL AND signal <> ALL ($2::text[])
 """
 
 
@@ -168,11 +183,26 @@ async def lease(connection: Connection, tokens: Mapping[UUID, UUID], *, until: d
         await connection.execute(_LEASE, list(tokens), list(tokens.values()), until)
 
 
-async def postpone(connection: Connection, later: Mapping[UUID, tuple[datetime, str]]) -> None:
-    """Let steps wait longer, each until an instant and with the reason; locked ones only."""
+async def postpone(connection: Connection, later: Mapping[UUID, Postpone]) -> None:
+    """Let steps wait longer; locked ones only."""
     if later:
-        untils = [until for until, _ in later.values()]
-        await connection.execute(_POSTPONE, list(later), untils, [because for _, because in later.values()])
+        waits = later.values()
+        untils, reasons, signals = ([getattr(one, name) for one in waits] for name in ("until", "because", "signal"))
+        await connection.execute(_POSTPONE, list(later), untils, reasons, signals)
+
+
+async def release(connection: Connection, signals: Collection[tuple[LeadId, str]], *, now: datetime) -> None:
+    """Let the steps come that wait for a signal which holds for their leads, which are locked."""
+    if signals:
+        leads, names = [lead for lead, _ in signals], [name for _, name in signals]
+        await connection.execute(_RELEASE, leads, names, now)
+
+
+async def release_unknown(
+    connection: Connection, enrolments: Collection[UUID], known: Collection[str], *, now: datetime
+) -> None:
+    """Let the steps of enrolments come that wait for a signal which the playbook has no more."""
+    await connection.execute(_RELEASE_UNKNOWN, list(enrolments), list(known), now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,13 +262,14 @@ async def put(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 _HOLD = """
-UPDATE nurture_item SET due_at = $2, because = $3 WHERE lead_id = $1 AND state = 'waiting' RETURNING id
+UPDATE nurture_item SET due_at = $2, because = $3, signal = $4, hold_decided = true
+ WHERE lead_id = $1 AND state = 'waiting' RETURNING id
 """
 
 
-async def hold(connection: Connection, lead_id: LeadId, *, until: datetime, because: str) -> bool:
-    """Let a lead's next step wait until an instant, or come at once; return whether there is one."""
-    return await connection.fetchval(_HOLD, lead_id, until, because) is not None
+async def hold(connection: Connection, lead_id: LeadId, wait: Postpone) -> bool:
+    """Let a lead's next step wait until an instant or a signal, or come at once; return whether there is one."""
+    return await connection.fetchval(_HOLD, lead_id, wait.until, wait.because, wait.signal) is not None
 
 
 _UNPLANNED = """

@@ -22,7 +22,7 @@ class StoredPlaybook:
     reference: str
     document: str
     state: str
-    """draft, active or retired."""
+    """draft, shadow, active or retired."""
     author: str
     note: str
     created_at: datetime
@@ -43,7 +43,8 @@ class RescoreRun:
 
 
 _ACTIVE = text("SELECT * FROM playbook_version WHERE state = 'active'")
-_ACTIVE_VERSION = text("SELECT version FROM playbook_version WHERE state = 'active'")
+_RUNNING = text("SELECT * FROM playbook_version WHERE state IN ('active', 'shadow')")
+_RUNNING_VERSIONS = text("SELECT state, version FROM playbook_version WHERE state IN ('active', 'shadow')")
 _GET = text("SELECT * FROM playbook_version WHERE version = :version")
 _LIST = text("""
 SELECT * FROM playbook_version
@@ -57,10 +58,14 @@ async def active(session: AsyncSession) -> StoredPlaybook | None:
     return StoredPlaybook(**row) if row else None
 
 
-async def active_version(session: AsyncSession) -> int | None:
-    """Return the number of the document that decides now."""
-    version: int | None = (await session.execute(_ACTIVE_VERSION)).scalar_one_or_none()
-    return version
+async def running(session: AsyncSession) -> dict[str, StoredPlaybook]:
+    """Return the version that decides and the one in shadow, by their states, as far as there are such."""
+    return {row["state"]: StoredPlaybook(**row) for row in (await session.execute(_RUNNING)).mappings()}
+
+
+async def running_versions(session: AsyncSession) -> dict[str, int]:
+    """Return the numbers of both, likewise."""
+    return {row.state: row.version for row in await session.execute(_RUNNING_VERSIONS)}
 
 
 async def get(session: AsyncSession, version: int) -> StoredPlaybook:
@@ -139,6 +144,14 @@ async def activate(session: AsyncSession, version: int, *, author: str, now: dat
     # Two statements: the index that allows one active row looks at each row as it changes.
     await session.execute(_RETIRE)
     await session.execute(_ACTIVATE, {"version": version, "author": author, "now": now})
+
+
+_SET_STATE = text("UPDATE playbook_version SET state = :state WHERE version = :version")
+
+
+async def set_state(session: AsyncSession, version: int, state: str) -> None:
+    """Put a version in shadow, or make it a draft again; the caller holds the lock."""
+    await session.execute(_SET_STATE, {"version": version, "state": state})
 
 
 async def start_rescore(

@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 
 from leadhub.domain.errors import Conflict
-from leadhub.domain.ids import LeadId
+from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.store.driver import Connection
 
 _FIRST = UUID(int=0)
@@ -40,10 +40,12 @@ VALUES ($1, 0, 0, 0, 0, '{}', $2) RETURNING *
 _DROP = "DELETE FROM dedupe_scan WHERE finished_at IS NULL"
 _ADVANCE = """
 UPDATE dedupe_scan SET after_id = $3, leads = leads + $4, compared = compared + $5, merged = merged + $6,
-       asked = asked + $7, shown = $8
+       shown = $7
  WHERE id = $1 AND after_id = $2 AND finished_at IS NULL
 """
-_FINISH = "UPDATE dedupe_scan SET finished_at = $2, learnt = $3, shown = '{}' WHERE id = $1 AND finished_at IS NULL"
+_FINISH = """
+UPDATE dedupe_scan SET finished_at = $2, learnt = $3, asked = $4, shown = '{}' WHERE id = $1 AND finished_at IS NULL
+"""
 
 
 async def unfinished(connection: Connection) -> StoredScan | None:
@@ -79,7 +81,6 @@ async def advance(
     leads: int,
     compared: int,
     merged: int,
-    asked: int,
     shown: Mapping[str, Any],
 ) -> None:
     """Write down how far a scan has come; the numbers are those of the slice.
@@ -87,19 +88,18 @@ async def advance(
     Raises:
         Conflict: somebody else moved it on.
     """
-    document = orjson.dumps(shown).decode()
-    done = await connection.execute(
-        _ADVANCE, scan.id, scan.after_id, after_id, leads, compared, merged, asked, document
-    )
+    document = orjson.dumps(shown, default=str).decode()
+    done = await connection.execute(_ADVANCE, scan.id, scan.after_id, after_id, leads, compared, merged, document)
     if done != "UPDATE 1":
         raise Conflict("Another scan is under way.")
 
 
-async def finish(connection: Connection, scan_id: int, *, learnt: int | None, now: datetime) -> None:
+async def finish(connection: Connection, scan_id: int, *, asked: int, learnt: int | None, now: datetime) -> None:
     """Close a scan."""
-    await connection.execute(_FINISH, scan_id, now, learnt)
+    await connection.execute(_FINISH, scan_id, now, learnt, asked)
 
 
+_BECAME = "SELECT id, coalesce(merged_into, id) FROM lead WHERE id = ANY ($1::uuid[])"
 _LIVING = "SELECT id FROM lead WHERE id > $1 AND merged_into IS NULL ORDER BY id LIMIT $2"
 _BASE = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'lead'::regclass"
 _COUNT = "SELECT count(*) FROM lead WHERE merged_into IS NULL"
@@ -109,6 +109,11 @@ _PROFILES = "SELECT id, profile::text FROM lead WHERE id = ANY ($1::uuid[]) AND 
 async def living_after(connection: Connection, after: UUID, *, rows: int) -> list[LeadId]:
     """Return the next living leads, oldest first."""
     return [LeadId(row[0]) for row in await connection.fetch(_LIVING, after, rows)]
+
+
+async def became(connection: Connection, ids: Collection[LeadId]) -> dict[LeadId, LeadId]:
+    """Return what each lead is by now: itself, or the one that it was merged into."""
+    return {LeadId(row[0]): LeadId(row[1]) for row in await connection.fetch(_BECAME, list(ids))}
 
 
 async def newest(connection: Connection, *, rows: int) -> list[LeadId]:
@@ -188,26 +193,28 @@ async def older_alike(
 
 
 _ASKED = """
-SELECT m.lead_id, coalesce(c.merged_into, c.id)
+SELECT m.lead_id, c.id, r.answer IS NULL AS is_open
   FROM membership AS m
   JOIN match_review AS r ON r.submission_id = m.submission_id
-  JOIN lead AS c ON c.id = r.candidate_id
- WHERE m.lead_id = ANY ($1::uuid[])
+ CROSS JOIN LATERAL (SELECT coalesce(l.merged_into, l.id) AS id FROM lead AS l WHERE l.id = r.candidate_id) AS c
+ WHERE m.lead_id = ANY ($1::uuid[]) AND c.id <> m.lead_id
 """
 
 
-async def asked_already(connection: Connection, ids: Collection[LeadId]) -> set[frozenset[LeadId]]:
-    """Return the pairs of leads that a question was put about, whatever the answer."""
-    rows = await connection.fetch(_ASKED, list(ids))
-    return {frozenset({LeadId(one), LeadId(other)}) for one, other in rows}
+async def asked_already(connection: Connection, ids: Collection[LeadId]) -> dict[tuple[LeadId, LeadId], bool]:
+    """Return the pairs of leads that a question was put about, one of them of these → whether one is open still."""
+    asked: dict[tuple[LeadId, LeadId], bool] = {}
+    for one, other, is_open in await connection.fetch(_ASKED, list(ids)):
+        asked[one, other] = is_open or asked.get((one, other), False)
+    return asked
 
 
 _SUBMISSIONS_ASKED = "SELECT submission_id FROM match_review WHERE submission_id = ANY ($1::uuid[])"
 
 
-async def that_ask(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+async def that_ask(connection: Connection, ids: Collection[SubmissionId]) -> set[SubmissionId]:
     """Return those of these submissions that have a question already: each has room for one."""
-    return {row[0] for row in await connection.fetch(_SUBMISSIONS_ASKED, list(ids))}
+    return {SubmissionId(row[0]) for row in await connection.fetch(_SUBMISSIONS_ASKED, list(ids))}
 
 
 _HOLDERS = """

@@ -466,6 +466,8 @@ class MatchRecheck(Base):
 
     lead_id: Mapped[UUID] = mapped_column(primary_key=True)
     due_at: Mapped[datetime] = mapped_column(index=True)
+    seen: Mapped[str | None]
+    """The snapshot (`pg_snapshot`) with which its people were looked for: what it sees was compared then."""
 
 
 class MatchReview(Base):
@@ -574,7 +576,7 @@ class DedupeScan(Base):
     merged: Mapped[int]
     asked: Mapped[int]
     shown: Mapped[dict[str, Any]]
-    """{"candidates": [[pattern, count], ...], "strangers": [...]}: what learning needs of the comparisons."""
+    """What the slices leave for the end: {"candidates": [[pattern, count], ...], "doubts": [...], ...}."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     learnt: Mapped[int | None]
@@ -632,7 +634,8 @@ class PlaybookVersion(Base):
     __table_args__ = (
         Index("uq_playbook_version_active", "state", unique=True, postgresql_where=text("state = 'active'")),
         Index("ix_playbook_version_reference", "reference"),
-        CheckConstraint("state IN ('draft', 'active', 'retired')", name="state"),
+        Index("uq_playbook_version_shadow", "state", unique=True, postgresql_where=text("state = 'shadow'")),
+        CheckConstraint("state IN ('draft', 'shadow', 'active', 'retired')", name="state"),
     )
 
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -663,6 +666,24 @@ class RescoreRun(Base):
     changed: Mapped[int]
     begins_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+
+
+class ShadowJudgement(Base):
+    """What a version in shadow would have decided of a lead, the newest time that the lead was judged."""
+
+    __tablename__ = "shadow_judgement"
+    __table_args__ = (Index("ix_shadow_judgement_lead", "lead_id"),)
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    lead_id: Mapped[UUID] = mapped_column(primary_key=True)
+    against: Mapped[str]
+    """The reference of the playbook that decided."""
+    before: Mapped[dict[str, Any] | None]
+    """{"total": 55, "stage": "MQL", "temperature": "warm", "route": "sales:na"}: what was decided; null if the version
+    in shadow says the same."""
+    after: Mapped[dict[str, Any] | None]
+    """What it would have decided, in the same form; null likewise."""
+    judged_at: Mapped[datetime]
 
 
 class ScoreLine(Base):
@@ -880,6 +901,7 @@ class NurtureItem(Base):
             postgresql_where=text("state IN ('waiting', 'leased')"),
         ),
         Index("ix_nurture_item_lead", "lead_id", "id"),
+        Index("ix_nurture_item_signal", "lead_id", postgresql_where=text("signal IS NOT NULL")),
         CheckConstraint("state IN ('waiting', 'leased', 'sent', 'cancelled')", name="state"),
     )
 
@@ -901,6 +923,10 @@ class NurtureItem(Base):
     because: Mapped[str | None]
     """Why it waits longer, or why it was cancelled."""
     sent_at: Mapped[datetime | None]
+    signal: Mapped[str | None] = mapped_column(default=None)
+    """The signal of the playbook that lets it come before it is due."""
+    hold_decided: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    """Whether it was decided if it waits for its signal: once, when it is due first, unless a person said before."""
 
 
 class Event(Base):

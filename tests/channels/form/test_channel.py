@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.posting import JSON, MULTIPART, NOW, URLENCODED, Post, form, multipart
+from tests.support.posting import JSON, MULTIPART, NOW, URLENCODED, Post, an_inbound, form, multipart
 
+from leadhub.channels.form import not_taken, wants_page
 from leadhub.channels.form.options import redirect_host
 from leadhub.channels.protocol import Reply
 from leadhub.domain.errors import InvalidInput, NotAllowed, UnsupportedMedia
@@ -185,3 +186,30 @@ def test_raw_is_what_was_sent() -> None:
     (submission,) = Post("form", body, MULTIPART).unpack().submissions
 
     assert (submission.raw, submission.raw_type) == (body, "multipart/form-data")
+
+
+@pytest.mark.parametrize(
+    ("headers", "content_type", "is_persons"),
+    [
+        (BROWSER, URLENCODED, True),
+        (BROWSER, "application/x-www-form-urlencoded; charset=", True),
+        ({}, URLENCODED, True),
+        (SCRIPT, URLENCODED, False),
+        (SCRIPT, "no type", False),
+        ({}, "no type", False),
+    ],
+)
+def test_who_reads_the_answer_is_known_from_the_head(
+    headers: dict[str, str], content_type: str, *, is_persons: bool
+) -> None:
+    assert wants_page(an_inbound(b"", content_type, headers)) is is_persons
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 408, 409, 413, 415, 429, 503])
+def test_a_refusal_is_a_page_that_says_that_nothing_was_sent_and_what_to_do(status: int) -> None:
+    page = not_taken(status, [("Retry-After", "2")])
+
+    assert page.status == status
+    assert b"<h1>Your message was not sent</h1>" in page.body
+    assert header(page, "Retry-After") == "2"
+    assert header(page, "Content-Security-Policy")

@@ -5,16 +5,14 @@ platforms alike (bad signatures, replays) is tested on each one's first vector.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from tests.support.posting import HOOK, JSON, MULTIPART, NOW, URLENCODED, a_connection, an_inbound, multipart
-from tests.support.signing import SECRET, SIGN, STANDARD_SECRET
+from tests.support.posting import HOOK, JSON, NOW, an_inbound
+from tests.support.signing import SIGN
+from tests.support.vectors import PLATFORM_VECTORS, a_request, secret_of
 
 from leadhub.channels.protocol import Connection, Inbound, Receipt, SecretFrom
 from leadhub.channels.registry import PLATFORMS
@@ -22,43 +20,16 @@ from leadhub.channels.signatures import InBody, Mac, OneOf, Shared
 from leadhub.domain.errors import NotAuthenticated
 from leadhub.domain.submission import Content
 
-FOLDER = Path(__file__).parent / "vectors"
-VECTORS: dict[str, list[dict[str, Any]]] = {
-    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))
-}
 CASES = [
-    pytest.param(name, vector, id=f"{name}: {vector['case']}") for name, all_ in VECTORS.items() for vector in all_
+    pytest.param(name, vector, id=f"{name}: {vector['case']}")
+    for name, all_ in PLATFORM_VECTORS.items()
+    for vector in all_
 ]
 SIGNED = sorted(name for name, platform in PLATFORMS.items() if platform.guide.secret is not SecretFrom.NOBODY)
 
 
-def secret_of(platform: str) -> bytes:
-    return (STANDARD_SECRET if platform == "standard-webhooks" else SECRET).encode()
-
-
-def body_of(vector: Mapping[str, Any]) -> tuple[bytes, str]:
-    if "form" in vector:
-        return urlencode(vector["form"], doseq=True).encode(), URLENCODED
-    if "multipart" in vector:
-        return multipart(*((f'name="{name}"', value) for name, value in vector["multipart"].items())), MULTIPART
-    return json.dumps(vector["json"], ensure_ascii=vector.get("escaped", False)).encode(), vector.get("type", JSON)
-
-
-def a_request(platform: str, vector: Mapping[str, Any], *, signed: bool = True) -> tuple[Inbound, Connection]:
-    body, media = body_of(vector)
-    headers = dict(vector.get("headers", {}))
-    if signed:
-        headers |= SIGN[platform](body, secret_of(platform))
-    connection = replace(
-        a_connection(platform, vector.get("options")), secrets=(b"another secret", secret_of(platform))
-    )
-    return an_inbound(body, media, headers), connection
-
-
 def test_every_platform_has_its_vectors() -> None:
-    assert VECTORS.keys() == PLATFORMS.keys() == SIGN.keys()
-    for name, vectors in VECTORS.items():
-        assert {"success", "missing fields", "unicode"} <= {vector["case"] for vector in vectors}, name
+    assert PLATFORM_VECTORS.keys() == PLATFORMS.keys() == SIGN.keys()
 
 
 @pytest.mark.parametrize(("platform", "vector"), CASES)
@@ -84,7 +55,7 @@ def test_what_a_platform_sends_becomes_what_it_means(platform: str, vector: dict
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_replay_is_the_same_submission(platform: str) -> None:
-    inbound, connection = a_request(platform, VECTORS[platform][0])
+    inbound, connection = a_request(platform, PLATFORM_VECTORS[platform][0])
 
     keys = [
         [one.dedupe_key for one in PLATFORMS[platform].unpack(again, connection).submissions]
@@ -96,7 +67,7 @@ def test_a_replay_is_the_same_submission(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_platform_is_told_that_its_lead_was_taken(platform: str) -> None:
-    inbound, connection = a_request(platform, VECTORS[platform][0])
+    inbound, connection = a_request(platform, PLATFORM_VECTORS[platform][0])
     capture = PLATFORMS[platform].unpack(inbound, connection)
 
     reply = PLATFORMS[platform].reply(capture, [Receipt("id")], inbound, connection)
@@ -108,7 +79,7 @@ def test_a_platform_is_told_that_its_lead_was_taken(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_our_own_signing_is_the_platforms(platform: str) -> None:
-    inbound, _ = a_request(platform, VECTORS[platform][0], signed=False)
+    inbound, _ = a_request(platform, PLATFORM_VECTORS[platform][0], signed=False)
 
     made = PLATFORMS[platform].proof.sign(inbound, secret_of(platform), url=HOOK)
 
@@ -130,7 +101,7 @@ def proving(platform: str) -> list[str]:
 
 @pytest.mark.parametrize("platform", SIGNED)
 def test_without_a_live_secret_nothing_is_believed(platform: str) -> None:
-    inbound, connection = a_request(platform, VECTORS[platform][0])
+    inbound, connection = a_request(platform, PLATFORM_VECTORS[platform][0])
 
     assert refused(platform, inbound, replace(connection, secrets=(b"another secret",)))
     assert refused(platform, inbound, replace(connection, secrets=()))
@@ -138,7 +109,7 @@ def test_without_a_live_secret_nothing_is_believed(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", [name for name in SIGNED if proving(name)])
 def test_every_wrong_signature_is_refused(platform: str) -> None:
-    inbound, connection = a_request(platform, VECTORS[platform][0])
+    inbound, connection = a_request(platform, PLATFORM_VECTORS[platform][0])
 
     for name in proving(platform):
         [right] = inbound.headers[name]
@@ -166,7 +137,7 @@ def test_every_wrong_signature_is_refused(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_changed_byte_breaks_a_signature(platform: str) -> None:
-    inbound, connection = a_request(platform, VECTORS[platform][0])
+    inbound, connection = a_request(platform, PLATFORM_VECTORS[platform][0])
     proof = PLATFORMS[platform].proof
     schemes = proof.proofs if isinstance(proof, OneOf) else (proof,)
     if not isinstance(schemes[0], Mac):
@@ -178,7 +149,7 @@ def test_a_changed_byte_breaks_a_signature(platform: str) -> None:
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("days", [-1, 1])
 def test_an_old_signature_is_refused_where_it_says_when(platform: str, days: int) -> None:
-    inbound, connection = a_request(platform, VECTORS[platform][0])
+    inbound, connection = a_request(platform, PLATFORM_VECTORS[platform][0])
     proof = PLATFORMS[platform].proof
     scheme = proof.proofs[0] if isinstance(proof, OneOf) else proof
     late = replace(inbound, received_at=NOW + timedelta(days=days))
@@ -189,7 +160,7 @@ def test_an_old_signature_is_refused_where_it_says_when(platform: str, days: int
 
 @pytest.mark.parametrize("platform", [name for name in PLATFORMS if name not in SIGNED])
 def test_who_can_show_no_secret_is_believed_by_its_address_until_it_has_one(platform: str) -> None:
-    inbound, connection = a_request(platform, VECTORS[platform][0], signed=False)
+    inbound, connection = a_request(platform, PLATFORM_VECTORS[platform][0], signed=False)
 
     assert not refused(platform, inbound, replace(connection, secrets=()))
     assert refused(platform, inbound, connection)
@@ -197,7 +168,7 @@ def test_who_can_show_no_secret_is_believed_by_its_address_until_it_has_one(plat
 
 def test_a_secret_in_the_body_is_checked_and_not_kept() -> None:
     for platform in [name for name, each in PLATFORMS.items() if isinstance(each.proof, InBody)]:
-        inbound, connection = a_request(platform, VECTORS[platform][0])
+        inbound, connection = a_request(platform, PLATFORM_VECTORS[platform][0])
         [submission] = PLATFORMS[platform].unpack(inbound, connection).submissions
 
         assert secret_of(platform) in inbound.body

@@ -52,6 +52,8 @@ _REMEMBERED = 1_000
 class Use(StrEnum):
     """What becomes of a value."""
 
+    __hash__ = str.__hash__  # an enum's own is Python, and this is the key of every look-up of a group
+
     FIELD = "field"
     CUSTOM = "custom"
     ATTRIBUTION = "attribution"
@@ -116,7 +118,7 @@ class FormNames:
         mapped = self._mapped.get(key)
         if mapped is not None:
             return Place(*_mapped(mapped, name), name, key)
-        if (context := _context(key)) is not None:
+        if (context := _context(key) or _context(_unwrapped(key))) is not None:
             return Place(*context, name, key)
         field = canonical_name(name) or canonical_name(_asked(name)) or canonical_name(_unwrapped(name))
         if field is None:

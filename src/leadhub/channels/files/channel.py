@@ -9,7 +9,7 @@ from typing_extensions import override
 from leadhub.channels.answers.names import FormNames, Use, is_target
 from leadhub.channels.answers.options import AnswerOptions
 from leadhub.channels.answers.page import Page
-from leadhub.channels.answers.reading import grouped, read_consent, read_fields, texts_of
+from leadhub.channels.answers.reading import grouped, is_yes, read_consent, read_fields, texts_of
 from leadhub.channels.contact import contact_problem
 from leadhub.channels.decoding import FormFields
 from leadhub.channels.digging import moment
@@ -125,6 +125,7 @@ def read_row(row: FormFields, names: FormNames, connection: Connection, *, key: 
         evidence=page.evidence(),
         external_id=clean_line(external) or None,
         submitted_at=None if when is None else moment(when),
+        is_test=any(is_yes(text, None) for text in texts_of(groups[Use.TEST])),
     )
     raw = orjson.dumps(row)
     return RowReading(Unpacked(content, raw, "application/json", dedupe_key=key, permanent_key=True))

@@ -32,9 +32,10 @@ from leadhub.channels.options import options_of, read_options
 from leadhub.channels.pointers import pointer, refused
 from leadhub.channels.protocol import Capture, Connection, Guide, Inbound, Receipt, Reply, SecretFrom, Unpacked
 from leadhub.domain.captcha import Challenge, Otherwise
-from leadhub.domain.errors import FieldError, InvalidInput
+from leadhub.domain.errors import FieldError, InvalidInput, UnsupportedMedia
 
 _JSON = "application/json"
+_TOKEN_QUERY = ("token", "token=")
 _SCRIPT_MODES = frozenset({"cors", "no-cors", "same-origin"})
 """Sec-Fetch-Mode of fetch and sendBeacon; a person's own post says `navigate`."""
 
@@ -68,7 +69,7 @@ class FormChannel:
         options = _options(connection)
         if inbound.method == "OPTIONS":
             return cors.preflight(inbound, options.allowed_origins)
-        if inbound.method == "GET" and inbound.query == "token" and options.form_token is not None:
+        if inbound.method == "GET" and inbound.query in _TOKEN_QUERY and options.form_token is not None:
             return Reply(200, orjson.dumps({"token": make_token(inbound, connection)}))
         return None
 
@@ -108,7 +109,7 @@ def _options(connection: Connection) -> FormOptions:
 def _read(inbound: Inbound, options: FormOptions, connection: Connection | None) -> Capture:
     """Read a form; with a connection it must also prove what its source asks for."""
     media = media_type(inbound)
-    wants_page = _wants_page(inbound, media)
+    wants_page = _is_persons(inbound, media)
     challenge = None
     try:
         sent = decode_form(inbound.body, media)
@@ -170,8 +171,15 @@ def _repeat_key(inbound: Inbound, options: FormOptions) -> str | None:
     return f"body:{sha256(inbound.body).hexdigest()}:{window}"
 
 
-def _wants_page(inbound: Inbound, media: MediaType) -> bool:
-    """Whether a person looks at the answer."""
+def wants_page(inbound: Inbound) -> bool:
+    """Whether a person looks at the answer, as far as the head says; the body may be unread, and of any kind."""
+    try:
+        return _is_persons(inbound, media_type(inbound))
+    except UnsupportedMedia:
+        return "text/html" in (inbound.header("accept") or "").lower()
+
+
+def _is_persons(inbound: Inbound, media: MediaType) -> bool:
     accept = (inbound.header("accept") or "").lower()
     if media.name == _JSON or _JSON in accept:
         return False

@@ -1,9 +1,10 @@
-"""The two pages that a person sees when a form names none of its own.
+"""The pages that a person sees when a form names none of its own, and when it was not taken.
 
 Plain, without style or script, so that the strictest content policy holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from urllib.parse import unquote
 
@@ -48,6 +49,26 @@ def what_is_wrong(errors: Sequence[FieldError]) -> Reply:
         f'<div role="alert">\n<p>Nothing was sent. Go back, correct this, and send the form again:</p>\n'
         f"<ul>\n{items}\n</ul>\n</div>",
     )
+
+
+_WHY: Mapping[int, str] = {
+    403: "This form may not be sent from the page it is on.",
+    404: "There is no such form here any more.",
+    408: "It did not arrive in time. Go back, and send the form again.",
+    409: "This form was sent before with something else in it. Reload its page, and fill it in again.",
+    413: "It is too large. Go back, shorten it, and send the form again.",
+    415: "This form sends what cannot be read here.",
+    429: "There is too much to do just now. Go back, and send the form again in a minute.",
+    503: "It cannot be taken just now. Go back, and send the form again in a minute.",
+}
+_WITHOUT_REASON = "Go back, and send the form again."
+
+
+def not_taken(status: int, headers: Sequence[tuple[str, str]] = ()) -> Reply:
+    """Return the page after a refusal that has nothing to do with what is in the fields."""
+    because = _WHY.get(status, _WITHOUT_REASON)
+    page = _page(status, "Your message was not sent", f'<p role="alert">{escape(because)}</p>')
+    return replace(page, headers=(*page.headers, *headers))
 
 
 def _named(error: FieldError) -> str:

@@ -8,20 +8,28 @@
      "attribution": {"utm_source": …}, "page_url": …,
      "consents": [{"purpose": "marketing", "channel": "email", "granted": true, "wording": …}]}
 
-A lead begins with the first e-mail address or telephone number, also one that the visitor only wrote in a message; the
-events before it are acknowledged. All with the same `visitor.id` are one person's.
+A lead begins with the first e-mail address or telephone number, also one that the visitor only wrote in a message.
+What came before it waits for it. All with the same `visitor.id` are one person's.
+
+The answer says what to ask next, of all that was told of this visitor; each answer goes into `visitor` under one of the
+question's fields. Without `next_question`, nobody could say in time; null: nothing is open.
+
+    {"status": "accepted", "id": submission, "next_question": "budget",
+     "questions": [{"item": "budget", "framework": "bant", "fields": ["budget_amount", "budget_status"]}, …]}
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import orjson
 from pydantic import ValidationError
 
 from leadhub.channels.decoding import flatten
 from leadhub.channels.digging import each, members, moment, text
+from leadhub.channels.interview import BotOptions, questions_document
 from leadhub.channels.mining import mine
 from leadhub.channels.platform import Platform, Sent, Told
 from leadhub.channels.pointers import invalid
-from leadhub.channels.protocol import Guide, SecretFrom
+from leadhub.channels.protocol import Capture, Guide, Inbound, Receipt, SecretFrom
 from leadhub.channels.signatures import OneOf, Shared
 from leadhub.domain.errors import InvalidInput
 from leadhub.domain.submission import MAX_CONSENTS, StatedConsent
@@ -39,6 +47,7 @@ def read(sent: Sent) -> Iterator[Told]:
     told = Told(
         key=text(document, "event_id"),
         external_id=text(visitor, "id"),
+        joins=True,
         submitted_at=moment(document, "at"),
         attributes={"conversation_id": conversation},
         attribution={name: text(value) for name, value in members(document, "attribution").items()},
@@ -56,6 +65,13 @@ def read(sent: Sent) -> Iterator[Told]:
     yield told
 
 
+def respond(capture: Capture, receipts: Sequence[Receipt], inbound: Inbound) -> bytes:
+    """Return the answer to one event."""
+    del inbound
+    taken = {"id": receipts[0].submission_id} if receipts else {}
+    return orjson.dumps({"status": "accepted", **taken, **questions_document(capture.questions)})
+
+
 def _consent(stated: dict[str, object], index: int) -> StatedConsent:
     try:
         return StatedConsent.model_validate(stated, strict=True)
@@ -67,6 +83,8 @@ PLATFORM = Platform(
     name="bot",
     proof=OneOf((Shared(header="authorization", scheme="Bearer"), Shared())),
     read=read,
+    options=BotOptions,
+    respond=respond,
     activity="chat_conversation",
     guide=Guide(
         "Any chatbot",
@@ -76,6 +94,10 @@ PLATFORM = Platform(
             (
                 'Send {"event_id": …, "conversation_id": …, "visitor": {"id": …, "email": …, "name": …}, "message": …} '
                 "whenever the bot has learned something"
+            ),
+            (
+                "The answer's `next_question` says what is open, `questions` under which names to send the answers; "
+                "the source's option `framework` chooses the checklist"
             ),
         ),
     ),

@@ -1,13 +1,17 @@
 """`manychat`: the action `External Request` with full contact data. It can show a header of its owner's choice.
 
-Custom fields come as a map in a request's body, as a list of objects from the public API: both are read.
+Custom fields come as a map in a request's body, as a list of objects from the public API: both are read. What to ask
+next stands beside the dynamic block: the action's response mapping takes it into a custom field by its JSON path.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import orjson
 
 from leadhub.channels.digging import dig, each, members, moment, text, texts
+from leadhub.channels.interview import BotOptions, questions_document
 from leadhub.channels.platform import Platform, Sent, Told
-from leadhub.channels.protocol import Guide, SecretFrom
+from leadhub.channels.protocol import Capture, Guide, Inbound, Receipt, SecretFrom
 from leadhub.channels.signatures import Shared
 from leadhub.domain.submission import StatedConsent
 
@@ -32,6 +36,7 @@ def read(sent: Sent) -> Iterator[Told]:
     told = Told(
         key=f"{contact_id} {seen}" if contact_id and seen else "",
         external_id=contact_id,
+        joins=True,
         submitted_at=moment(contact, "last_interaction"),
         attributes={"page_id": text(contact, "page_id")},
         attribution={"page_id": text(contact, "page_id")},
@@ -50,12 +55,20 @@ def read(sent: Sent) -> Iterator[Told]:
     yield told
 
 
+def respond(capture: Capture, receipts: Sequence[Receipt], inbound: Inbound) -> bytes:
+    """Return a block without messages, and what to ask next."""
+    del receipts, inbound
+    block = {"version": "v2", "content": {"messages": []}}
+    return orjson.dumps({**block, **questions_document(capture.questions)})
+
+
 PLATFORM = Platform(
     name="manychat",
     proof=Shared(),
     read=read,
     activity="chat_conversation",
-    answer=b'{"version":"v2","content":{"messages":[]}}',
+    options=BotOptions,
+    respond=respond,
     guide=Guide(
         "ManyChat",
         SecretFrom.LEADHUB,
@@ -63,6 +76,7 @@ PLATFORM = Platform(
             "In the flow, where the bot knows the address, add `Action` > `External Request`: POST {url}",
             "Headers: X-LeadHub-Secret with the value {secret}",
             "Body: `Add Full Contact Data`, then `Test the request`",
+            "To let the flow ask what is open: under `Response mapping` take $.next_question into a custom field",
         ),
     ),
 )

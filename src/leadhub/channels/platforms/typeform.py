@@ -12,6 +12,7 @@ from leadhub.channels.signatures import Mac, Written
 
 _TYPES = {"email": "email", "phone_number": "phone"}
 """Type of an answer → what it is, whatever its question says."""
+_CHOICES = frozenset({"choice", "choices"})
 
 
 def read(sent: Sent) -> Iterator[Told]:
@@ -28,19 +29,16 @@ def read(sent: Sent) -> Iterator[Told]:
     )
     titles = {text(field, "id"): text(field, "title") for field in each(response, "definition", "fields")}
     for answer in each(response, "answers"):
-        kind, field = text(answer, "type"), members(answer, "field")
-        title = titles.get(text(field, "id")) or text(field, "ref") or text(field, "id")
-        told.answer(_TYPES.get(kind, title), *_values(answer, kind))
+        kind, field = text(answer, "type"), text(answer, "field", "id")
+        title = titles.get(field) or text(answer, "field", "ref") or field
+        told.answer(_TYPES.get(kind, title), *(_chosen(answer, kind) if kind in _CHOICES else texts(answer, kind)))
     for name, value in members(response, "hidden").items():
         told.answer(name, *texts(value))
     yield told
 
 
-def _values(answer: dict[str, object], kind: str) -> list[str]:
-    if kind in {"choice", "choices"}:
-        picked = members(answer, kind)
-        return [*texts(picked, "label"), *texts(picked, "labels"), *texts(picked, "other")]
-    return texts(answer, kind)
+def _chosen(answer: dict[str, object], kind: str) -> list[str]:
+    return [*texts(answer, kind, "label"), *texts(answer, kind, "labels"), *texts(answer, kind, "other")]
 
 
 PLATFORM = Platform(

@@ -62,6 +62,8 @@ def _by_name(first_name: str, last_name: str, first: str, last: str) -> Iterator
 
 
 def _by_email(sighting: Sighting, first: str, last: str) -> Iterator[str]:
+    # So that an address finds who came hashed, and the other way round, without one more identity key for everybody.
+    yield from (f"hashed {digest}" for digest in sighting.email_hashes)
     local = sighting.email.rpartition("@")[0]
     if sighting.has_own_mailbox and len(local) >= _LEAST_LOCAL:
         plain = "".join(filter(str.isalnum, local))

@@ -6,6 +6,7 @@ not say is no line: not knowing is neither for nor against.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from rapidfuzz.distance import OSA, JaroWinkler
@@ -14,6 +15,7 @@ from leadhub.domain.matching.names import Likeness, Name, NameLikeness, compare_
 from leadhub.domain.matching.profile import Profile
 from leadhub.domain.matching.sighting import Key, Place, Sighting
 from leadhub.domain.matching.weights import Weights
+from leadhub.domain.normalisation import EmailClass
 
 _COMPANY_ALIKE = 0.92
 _LOCAL_ALIKE = 0.85
@@ -83,6 +85,8 @@ def compare(
     """
     name = best_name(sighting.name, profile.names, weights)
     kinds = {key.kind.partition(":")[0] for key in held if key in sighting.keys and key not in shared}
+    if knows_hashed(sighting, profile) and not any(key.is_mailbox and key in shared for key in sighting.keys):
+        kinds.add("email")
     level = {
         "external id": "equal" if "external" in kinds else "",
         "e-mail": "equal" if "email" in kinds else _email(sighting, profile, name),
@@ -137,8 +141,8 @@ def _email(sighting: Sighting, profile: Profile, name: NameLikeness) -> str:
     email, others = sighting.email, profile.own_mailboxes
     if not email or not profile.emails:
         return ""
-    if email in profile.emails:
-        return "family" if sighting.has_own_mailbox else "shared"
+    if email in profile.emails or knows_hashed(sighting, profile):
+        return "shared" if sighting.email_class is EmailClass.ROLE else "family"
     names = {part for one in (sighting.name, *profile.names) for part in (one.first, one.last) if len(part) > 2}
     levels = {_addresses(email, other, names) for other in others} if sighting.has_own_mailbox else set()
     spelt = ""
@@ -175,6 +179,16 @@ def spells(email: str, name: Name) -> str:
 def letters(text: str) -> str:
     """Return the letters of a text, without what stands between them."""
     return "".join(filter(str.isalpha, text))
+
+
+def knows_hashed(sighting: Sighting, profile: Profile) -> bool:
+    """Whether one of two says a mailbox that the other knows by its SHA-256."""
+    if not sighting.email_hashes or not profile.emails:
+        return False
+    if any(digest in profile.emails for digest in sighting.email_hashes):
+        return True
+    came_hashed = sighting.email_class is None
+    return came_hashed and any(sha256(email.encode()).hexdigest() == sighting.email for email in profile.own_mailboxes)
 
 
 def _addresses(one: str, other: str, names: Collection[str]) -> str:

@@ -28,19 +28,22 @@ class Profile:
     names: dict[Name, int] = field(default_factory=dict)
     """Each spelling → how often it was seen."""
     emails: dict[str, EmailClass | None] = field(default_factory=dict)
+    """Keys of mailboxes. Without a class: what came hashed, and the SHA-256 of spellings that the key does not give."""
     phones: dict[str, PhoneKind | None] = field(default_factory=dict)
     companies: dict[str, None] = field(default_factory=dict)
     places: dict[Place, None] = field(default_factory=dict)
     externals: dict[str, str] = field(default_factory=dict)
     """Kind of a sender's own id (one a source) → the id."""
 
-    def add(self, sighting: Sighting) -> None:
-        """Take in one more submission."""
-        self.submissions += 1
+    def add(self, sighting: Sighting, *, is_edit: bool = False) -> None:
+        """Take in one more submission, or an edit by a person, which says who somebody is and is no submission."""
+        self.submissions += not is_edit
         if sighting.name.first or sighting.name.last:
             _count(self.names, sighting.name, 1)
         if sighting.email:
             _keep(self.emails, sighting.email, sighting.email_class)
+            for spelling in sighting.email_hashes[:-1]:
+                _keep(self.emails, spelling, None)
         for phone in sighting.phones:
             _keep(self.phones, phone, sighting.phone_kind)
         for company in sighting.companies:

@@ -7,6 +7,8 @@ from leadhub.domain.matching.names import Name
 from leadhub.domain.normalisation import EmailClass, Normalised, PhoneKind, fold
 
 _OWN_MAILBOX = frozenset({EmailClass.FREE, EmailClass.BUSINESS})
+_MAILBOX = frozenset({"email", "email:sha256"})
+"""Kinds of keys."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -20,6 +22,11 @@ class Key:
     def is_external(self) -> bool:
         """Whether this is a sender's own id for the person."""
         return self.kind.startswith("external:")
+
+    @property
+    def is_mailbox(self) -> bool:
+        """Whether this is an address, or a hashed one."""
+        return self.kind in _MAILBOX
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,8 +52,11 @@ class Sighting:
     """Strongest first, each with whether many people use it from the start (info@): such a key needs a name."""
     name: Name = NOBODY
     email: str = ""
-    """The key of the mailbox, also of one that many people use."""
+    """The key of the mailbox, also of one that many people use; its SHA-256 if it came hashed."""
     email_class: EmailClass | None = None
+    """None if there is no address, or a hashed one."""
+    email_hashes: tuple[str, ...] = ()
+    """SHA-256 of one person's mailbox, in each form in which it may arrive hashed; that of its key is the last."""
     phones: tuple[str, ...] = ()
     """E.164."""
     phone_kind: PhoneKind | None = None
@@ -86,12 +96,13 @@ def sighting_of(normalised: Normalised, *, external: Key | None = None) -> Sight
         keys[Key("email", str(values["email"]))] = True
     for found in normalised.identity_keys:
         keys[Key(found.kind, found.value)] = is_switchboard and found.kind == "phone"
-    email = next((key.value for key in keys if key.kind == "email"), "")
+    email = next((key.value for key in keys if key.is_mailbox), "")
     return Sighting(
         keys=keys,
         name=Name(_folded(values, "first_name"), _folded(values, "last_name"), _generation(normalised.name_suffix)),
         email=email,
         email_class=email_class if email else None,
+        email_hashes=normalised.email_hashes,
         phones=tuple(key.value for key in keys if key.kind == "phone"),
         phone_kind=normalised.phone_kind,
         companies=normalised.company_keys,

@@ -108,6 +108,8 @@ class Normalised:
     """Field name → `Reason` code: {"email": "no_dot_in_domain"}."""
     identity_keys: tuple[IdentityKey, ...] = ()
     """E-mail before phone; never a role, placeholder or disposable mailbox. Every number of a field that lists some."""
+    email_hashes: tuple[str, ...] = ()
+    """SHA-256 under which one person's mailbox may arrive hashed; that of its key is the last."""
     phone_extension: str | None = None
     phone_kind: PhoneKind | None = None
     """A landline is soon shared by a household or a company."""
@@ -145,13 +147,14 @@ def normalise(fields: Mapping[str, str], *, default_country: str | None = None) 
 class _Draft:
     """Collects one lead's values while the fields are read in the order in which they need each other."""
 
-    __slots__ = ("address", "company", "keys", "name", "phone", "refused", "sent", "values")
+    __slots__ = ("address", "company", "email_hashes", "keys", "name", "phone", "refused", "sent", "values")
 
     def __init__(self, sent: Mapping[str, str]) -> None:
         self.sent = sent
         self.values: dict[str, FieldValue] = {}
         self.refused: dict[str, str] = {}
         self.keys: list[IdentityKey] = []
+        self.email_hashes: tuple[str, ...] = ()
         self.phone: Phone | None = None
         self.name: PersonName | None = None
         self.company: Company | None = None
@@ -185,6 +188,7 @@ class _Draft:
             return ""
         if (digest := hashed_email(text)) is not None:
             self.keys.append(IdentityKey("email:sha256", digest))
+            self.email_hashes = (digest,)
             return ""
         mail = normalise_email(text)
         if isinstance(mail, Refused):
@@ -195,6 +199,7 @@ class _Draft:
         self.values["email_class"] = mail.email_class.value
         if mail.email_class in _IDENTIFYING:
             self.keys.append(IdentityKey("email", mail.key))
+            self.email_hashes = hashed_forms(mail)
         return mail.domain
 
     def read_phone(self, country: str | None, default_country: str | None, email_domain: str) -> None:
@@ -262,6 +267,7 @@ class _Draft:
             values=MappingProxyType(self.values),
             refused=MappingProxyType(self.refused),
             identity_keys=tuple(self.keys),
+            email_hashes=self.email_hashes,
             phone_extension=self.phone.extension if self.phone else None,
             phone_kind=self.phone.kind if self.phone else None,
             name_suffix=self.name.suffix or None if self.name else None,

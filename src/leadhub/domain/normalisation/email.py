@@ -91,7 +91,7 @@ def hashed_email(raw: str) -> str | None:
 def hashed_forms(mail: Email) -> tuple[str, ...]:
     """Return the SHA-256 forms under which partners know an address, each once, as lower-case hexadecimal.
 
-    As written in lower case (Meta, Snap); at Gmail without dots (Google); of the mailbox's key.
+    As written in lower case (Meta, Snap); at Gmail without dots (Google); of the mailbox's key, which is the last.
 
     >>> len(hashed_forms(normalise_email("ada@example.org"))), len(hashed_forms(normalise_email("a.da+x@gmail.com")))
     (1, 3)
