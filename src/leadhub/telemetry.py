@@ -70,6 +70,14 @@ ATTEMPTS = Counter("leadhub_delivery_attempts", "Webhook attempts by class of ou
 ATTEMPT_SECONDS = Histogram(
     "leadhub_delivery_attempt_seconds", "Time of one attempt", buckets=_SECONDS, registry=REGISTRY
 )
+ATTEMPT_PART_SECONDS = Histogram(
+    "leadhub_delivery_attempt_part_seconds", "Where the time of an attempt went: dns, connect, tls, first_byte",
+    ["part"], buckets=_SECONDS, registry=REGISTRY,
+)  # fmt: skip
+ENDPOINT_ATTEMPTS = Counter(
+    "leadhub_endpoint_attempts", "Attempts to deliver to an endpoint by class of outcome", ["endpoint", "outcome"],
+    registry=REGISTRY,
+)  # fmt: skip
 DELIVERIES_AGE = Gauge(
     "leadhub_deliveries_oldest_seconds", "Age of the delivery that has been due for longest", registry=REGISTRY
 )

@@ -11,8 +11,10 @@ from tests.support.admin import Admin, pointers, problem_of
 from tests.support.outbox import an_event
 from tests.support.waiting import a_source, content, new_id, received
 
+from leadhub.cli.status import _faults
 from leadhub.store import driver
 from leadhub.store.events import append
+from leadhub.store.reading.status import status
 
 ANA = content(
     {"email": "ana@acme.example", "first_name": "Ana", "job_title": "CTO", "employees": "120", "country": "Germany"},
@@ -128,6 +130,25 @@ async def test_the_status_shows_what_waits_for_each_endpoint(client: httpx2.Asyn
 
     assert (load["id"], load["pending"], load["held"]) == (endpoint, 6, 0)
     assert load["behind_seconds"] >= 0
+    assert (load["failing_since"], load["will_be_disabled_at"]) == (None, None)
+
+
+async def test_the_status_says_when_an_endpoint_that_fails_will_be_disabled(
+    admin: Admin, client: httpx2.AsyncClient, endpoint: str
+) -> None:
+    async with admin.resources.engine.begin() as connection:
+        await connection.execute(text("UPDATE lane SET failing_since = '2026-01-15T07:12Z', because = 'no host'"))
+
+    [load] = (await client.get("/v1/status")).json()["endpoints"]
+    [fault] = _faults(await status(admin.resources.sessions), datetime.now(UTC))
+    async with admin.resources.engine.begin() as connection:
+        await connection.execute(text("UPDATE endpoint SET state = 'disabled', state_because = 'too long'"))
+    [disabled] = (await client.get("/v1/status")).json()["endpoints"]
+
+    assert (load["id"], load["because"]) == (endpoint, "no host")
+    assert load["will_be_disabled_at"] == "2026-01-20T07:12:00Z"
+    assert "no host; without a success it is disabled on 2026-01-20" in fault
+    assert (disabled["because"], disabled["will_be_disabled_at"]) == ("too long", None)
 
 
 async def test_unknown_deliveries_and_states_are_refused(client: httpx2.AsyncClient) -> None:

@@ -119,27 +119,7 @@ def test_a_broken_crm_fails_its_share() -> None:
     assert {some() for _ in range(200)} == {204, 500}
 
 
-async def test_listen_prints_a_line_for_each_event_and_ends_with_ctrl_c() -> None:
-    process = await start_leadhub("listen", "--port", "0", "--secret", format_secret(KEY), env=environment())
-    assert process.stderr is not None
-    url = (await process.stderr.readline()).decode().split()[2].rstrip(";")
-
-    async with httpx2.AsyncClient(trust_env=False) as client:
-        await client.post(url, content=BODY, headers=_headers())
-        await client.post(url, content=BODY, headers=_headers(key=bytes(32)))
-    os.kill(process.pid, signal.SIGINT)
-
-    out, err = await asyncio.wait_for(process.communicate(), 20)
-    first, second = out.decode().splitlines()
-    assert "lead.routed" in first
-    assert "valid" in first
-    assert "ada@example.com" in first
-    assert "no signature matches" in second
-    assert "Traceback" not in err.decode()
-    assert process.returncode == 130
-
-
-async def test_listen_subscribes_itself_proves_its_will_and_unsubscribes(
+async def test_listen_subscribes_itself_proves_its_will_prints_what_comes_and_unsubscribes(
     resources: Resources, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in environment_of(resources.settings).items():
@@ -166,14 +146,19 @@ async def test_listen_subscribes_itself_proves_its_will_and_unsubscribes(
     async with delivering(resources):
         lines = [(await process.stdout.readline()).decode() for _ in range(2)]
     states = await outbox.states()
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        await client.post(url, content=BODY, headers=_headers(key=bytes(32)))
     os.kill(process.pid, signal.SIGINT)
-    _, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 20)
 
     assert url in said
     assert "and subscribed" in said
     assert (verified, "sent the challenge back" in capsys.readouterr().err) == (0, True)
     assert "endpoint.verify" in challenged
-    assert all("lead.routed" in line and "valid" in line for line in lines)
+    assert all("lead.routed" in line and "valid" in line and "ada@example.com" in line for line in lines)
+    assert "no signature matches" in out.decode()
     assert states == {"delivered": 2}
     assert "unsubscribed" in err.decode()
+    assert "Traceback" not in err.decode()
+    assert process.returncode == 130
     assert await outbox.rows("SELECT id FROM endpoint") == []

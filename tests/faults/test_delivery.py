@@ -59,7 +59,13 @@ class Crm:
     async def all_arrived(self, *, seconds: float) -> float:
         """Return once everything that was told has come; how long that took."""
         started = time.monotonic()
-        await until(lambda: not self.told - self.came.keys(), seconds=seconds)
+        try:
+            await until(lambda: not self.told - self.came.keys(), seconds=seconds)
+        except TimeoutError:
+            states = await self.outbox.rows("SELECT state, outcome, count(*), min(due_at) FROM delivery GROUP BY 1, 2")
+            lane = await self.outbox.rows("SELECT width, openings, failures, blocked_until FROM lane")
+            log = await asyncio.to_thread(self.running.log.read_text)
+            raise AssertionError(f"{states}\n{lane}\n{log[-3000:]}") from None
         return time.monotonic() - started
 
     async def all_recorded(self, *, seconds: float) -> None:

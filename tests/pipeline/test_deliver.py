@@ -94,8 +94,9 @@ async def _settled(outbox: Outbox, **states: int) -> None:
 
 async def test_an_event_arrives_signed_and_is_recorded(resources: Resources, outbox: Outbox) -> None:
     before = _sample("leadhub_speed_to_lead_seconds_count")
+    waited = _sample("leadhub_delivery_attempt_part_seconds_count", part="first_byte")
     async with answering(_ok) as receiver, delivering(resources):
-        await outbox.endpoint(receiver.url)
+        endpoint_id = await outbox.endpoint(receiver.url)
         [event_id] = await outbox.events()
         resources.deliveries_nudge()
         await _settled(outbox, delivered=1)
@@ -108,6 +109,8 @@ async def test_an_event_arrives_signed_and_is_recorded(resources: Resources, out
     attempts = await outbox.rows("SELECT outcome, status, remote_ip FROM attempt")
     assert attempts == [("delivered", 200, "127.0.0.1")]
     assert _sample("leadhub_speed_to_lead_seconds_count") == before + 1
+    assert _sample("leadhub_delivery_attempt_part_seconds_count", part="first_byte") == waited + 1
+    assert _sample("leadhub_endpoint_attempts_total", endpoint=str(endpoint_id), outcome="delivered") == 1
 
 
 async def test_an_attempt_logs_one_line_without_the_path(resources: Resources, outbox: Outbox) -> None:

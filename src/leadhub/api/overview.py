@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from leadhub.api.dependencies import Now, OpenResources, admin_router, needs
 from leadhub.domain.credentials import Scope
+from leadhub.domain.lane import PATIENCE
 from leadhub.store.reading import status as store
 
 router = admin_router("overview")
@@ -30,6 +31,9 @@ class EndpointLoadOut(BaseModel):
     held: int
     oldest_due_at: datetime | None
     behind_seconds: float | None = Field(description="How long the oldest has been due; null if nothing is.")
+    failing_since: datetime | None = Field(description="Since then every attempt failed; null if the newest did not.")
+    because: str | None = Field(description="Why it is in its state, or what failed last, in plain words.")
+    will_be_disabled_at: datetime | None = Field(description="Unless a delivery succeeds before.")
 
 
 class StatusOut(BaseModel):
@@ -52,6 +56,9 @@ class StatusOut(BaseModel):
                         "held": 0,
                         "oldest_due_at": "2026-01-15T09:29:58Z",
                         "behind_seconds": 2.0,
+                        "failing_since": "2026-01-15T07:12:00Z",
+                        "because": "the receiver answered 404: the path of the URL is wrong",
+                        "will_be_disabled_at": "2026-01-20T07:12:00Z",
                     }
                 ],
             }
@@ -95,6 +102,9 @@ def _load(load: store.EndpointLoad, now: datetime) -> EndpointLoadOut:
         held=load.held,
         oldest_due_at=load.oldest_due_at,
         behind_seconds=_age(load.oldest_due_at, now),
+        failing_since=load.failing_since,
+        because=load.because,
+        will_be_disabled_at=load.failing_since + PATIENCE if load.failing_since and load.state == "active" else None,
     )
 
 

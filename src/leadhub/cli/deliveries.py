@@ -13,6 +13,7 @@ from leadhub.domain.attempt import Outcome
 from leadhub.domain.ids import DeliveryId
 from leadhub.domain.why import Why
 from leadhub.domain.why import why as reason_of
+from leadhub.outbound.jsonl import is_file
 from leadhub.resources import Resources
 from leadhub.store import deliveries as stored
 from leadhub.store.reading import deliveries as reading
@@ -144,7 +145,8 @@ def _commands(found: DeliveryDetail, reason: Why) -> list[str]:
     delivery = found.delivery
     if reason.remedy is None or found.endpoint_state is None:
         return []
-    change = [f"endpoints set {delivery.endpoint_id} --url URL"] if delivery.outcome in _AT_ITS_URL else []
+    is_at_its_url = delivery.outcome in _AT_ITS_URL and not is_file(found.endpoint_url or "")
+    change = [f"endpoints set {delivery.endpoint_id} --url URL"] if is_at_its_url else []
     if delivery.state == "held":
         return change or [f"endpoints resume {delivery.endpoint_id}"]
     if found.situation.behind:

@@ -15,6 +15,7 @@ from leadhub.cli.console import clean, say, show_json
 from leadhub.cli.context import Deployment
 from leadhub.cli.database import now
 from leadhub.cli.options import Json
+from leadhub.domain.lane import PATIENCE, WARNINGS
 from leadhub.resources import open_resources
 from leadhub.store.reading.status import Counts, Status
 from leadhub.store.reading.status import status as read_status
@@ -104,8 +105,14 @@ def _faults(numbers: Status, at: datetime) -> list[str]:
     if numbers.queue.failed:
         faults.append(f"{numbers.queue.failed} submissions failed: `leadhub submissions failed`")
     for endpoint in numbers.endpoints or ():
-        if endpoint.state in {"gone", "misconfigured"}:
-            faults.append(f"the endpoint {endpoint.url} is {endpoint.state}: `leadhub endpoints list`")
+        if endpoint.state in {"gone", "misconfigured", "disabled"}:
+            faults.append(f"the endpoint {endpoint.url} is {endpoint.state}: {endpoint.because}")
+        elif endpoint.failing_since is not None and at - endpoint.failing_since > WARNINGS[0]:
+            until = endpoint.failing_since + PATIENCE
+            faults.append(
+                f"nothing reaches {endpoint.url} since {endpoint.failing_since:%Y-%m-%d %H:%M} UTC:"
+                f" {endpoint.because}; without a success it is disabled on {until:%Y-%m-%d}"
+            )
         elif endpoint.oldest_due_at is not None and at - endpoint.oldest_due_at > LATE:
             faults.append(f"{endpoint.pending} deliveries to {endpoint.url} are late")
     return faults
@@ -125,6 +132,7 @@ def _print(report: Report) -> None:
     say(f"  deliveries  {_told(report.numbers.deliveries_by_state)}")
     for endpoint in report.numbers.endpoints or ():
         waits = f", {endpoint.pending} waiting" if endpoint.pending else ""
+        waits += f", {endpoint.held} held" if endpoint.held else ""
         say(f"  endpoint    {clean(endpoint.url)} {endpoint.state}{waits}")
 
 

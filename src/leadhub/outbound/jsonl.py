@@ -132,19 +132,21 @@ class JsonlFiles:
 
     async def _write_all(self, folder: Path, name: str) -> None:
         """Write what waits for a file until nothing does: one flush for all that came during the last."""
-        while some := [one for one in self._waiting[name] if not one.written.done()]:
-            self._waiting[name] = []
-            error = await asyncio.get_running_loop().run_in_executor(
-                self._threads, _append, folder, name, [one.line for one in some]
-            )
-            for one in some:
-                if one.written.done():
-                    continue  # whoever waited for it gave up: it comes again
-                if error is None:
-                    one.written.set_result(None)
-                else:
-                    one.written.set_exception(error)
-        del self._waiting[name]
+        loop = asyncio.get_running_loop()
+        try:
+            while some := [one for one in self._waiting[name] if not one.written.done()]:
+                self._waiting[name] = []
+                lines = [one.line for one in some]
+                error = await loop.run_in_executor(self._threads, _append, folder, name, lines)
+                for one in some:
+                    if one.written.done():
+                        continue  # whoever waited for it gave up: it comes again
+                    if error is None:
+                        one.written.set_result(None)
+                    else:
+                        one.written.set_exception(error)
+        finally:
+            del self._waiting[name]
 
 
 def _name(entry: Entry) -> str:

@@ -1,4 +1,4 @@
-"""Deliver events: claim, send, decide, record.
+"""Deliver events: claim (`store.lanes`), send (`sending`), decide (`domain.delivery`), record (`recording`).
 
 Rows are the truth. A worker leases what is due, sends it outside of any transaction, and records what happened, fenced
 by its lease; when it dies in between, the lease runs out and another one sends again, with the same `webhook-id`.
@@ -22,6 +22,7 @@ from leadhub.domain.ids import AttemptId
 from leadhub.outbound import queue
 from leadhub.outbound.queue import Wakeup
 from leadhub.pipeline.announcing import warn_and_disable
+from leadhub.pipeline.measuring import Attempts
 from leadhub.pipeline.reaping import reap
 from leadhub.pipeline.recording import Recorder, finish
 from leadhub.pipeline.sending import Courier
@@ -82,6 +83,7 @@ class Deliverer:
         self._work = asyncio.Event()
         self._is_more = False
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._attempts = Attempts()
         self._recorder = Recorder(engine, clock=clock, new_id=new_id, on_recorded=self._claim_what_was_left)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -94,30 +96,13 @@ class Deliverer:
             while not stop.is_set():
                 await self._work.wait()
                 self._work.clear()
-                began = monotonic()
+                claimed_at = monotonic()
                 for claimed in await self._claim(stop):
-                    self._start(group, claimed, claimed_at=began)
+                    self._start(group, claimed, claimed_at=claimed_at)
             await asyncio.gather(*self._in_flight)
             await self._recorder.drain(at_most_seconds=_DRAIN_SECONDS)
             for task in background:
                 task.cancel()
-
-    def _claim_what_was_left(self, *, is_next_due: bool) -> None:
-        """Claim again when slots and lanes have room again, if the last claim left something behind.
-
-        Or if something is due now that had to wait for what was just recorded.
-        """
-        if self._is_more or is_next_due:
-            self._work.set()
-
-    async def _hear(self) -> None:
-        while True:
-            self._work.set()
-            await self._wakeup.wait(queue.DELIVERIES, at_most_seconds=_POLL_SECONDS)
-
-    async def _heed(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self._work.set()
 
     async def _claim(self, stop: asyncio.Event) -> Sequence[Claimed]:
         """Lease as much as there are slots free; while PostgreSQL is away, nothing."""
@@ -155,26 +140,43 @@ class Deliverer:
                 )
 
     def _start(self, group: asyncio.TaskGroup, claimed: Claimed, *, claimed_at: float) -> None:
+        """Begin an attempt, unless this process or its machine stood still: then another worker may have it by now."""
+        if monotonic() - claimed_at > _LEASE_MARGIN.total_seconds():
+            _log.warning("delivery.lease_lost", delivery_id=str(claimed.lease.delivery_id))
+            return
         self._slots.take(claimed.lease, at=monotonic())
-        task = group.create_task(self._attempt(claimed, claimed_at=claimed_at))
+        task = group.create_task(self._attempt(claimed))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
-    async def _attempt(self, claimed: Claimed, *, claimed_at: float) -> None:
+    async def _attempt(self, claimed: Claimed) -> None:
         """Send, decide, have it recorded."""
         lease = claimed.lease
-        if monotonic() - claimed_at > _LEASE_MARGIN.total_seconds():
-            # This process, or its machine, stood still: another may have it by now.
-            self._slots.give(lease, at=monotonic())
-            _log.warning("delivery.lease_lost", delivery_id=str(lease.delivery_id))
-            return
         result = await self._courier.send(claimed)
         self._slots.give(lease, at=monotonic())
         now = self._clock()
         schedule = lease.schedule or SCHEDULE
         decision = decide(result, attempt_number=lease.number, now=now, jitter=self._jitter(), schedule=schedule)
         self._recorder.put(finish(lease, result, decision, claimed=claimed, now=now))
+        self._attempts.count(lease.endpoint_id, result)
         _tell(claimed, result, decision, now=now)
+
+    def _claim_what_was_left(self, *, is_next_due: bool) -> None:
+        """Claim again when slots and lanes have room again, if the last claim left something behind.
+
+        Or if something is due now that had to wait for what was just recorded.
+        """
+        if self._is_more or is_next_due:
+            self._work.set()
+
+    async def _hear(self) -> None:
+        while True:
+            self._work.set()
+            await self._wakeup.wait(queue.DELIVERIES, at_most_seconds=_POLL_SECONDS)
+
+    async def _heed(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._work.set()
 
     async def _reap_for_ever(self) -> None:
         while True:
@@ -188,10 +190,7 @@ class Deliverer:
 
 
 def _tell(claimed: Claimed, result: AttemptResult, decision: Decision, *, now: datetime) -> None:
-    """Measure an attempt and log its one line: ids and classes, no path of a URL, nothing of a person."""
-    outcome = classify(result)
-    telemetry.ATTEMPTS.labels(outcome).inc()
-    telemetry.ATTEMPT_SECONDS.observe(result.duration_ms / 1000)
+    """Log an attempt's one line: ids and classes, no path of a URL, nothing of a person."""
     if isinstance(decision, Delivered) and claimed.event_type == "lead.routed" and claimed.received_at:
         telemetry.SPEED_TO_LEAD.observe((now - claimed.received_at).total_seconds())
     _log.info(
@@ -203,7 +202,7 @@ def _tell(claimed: Claimed, result: AttemptResult, decision: Decision, *, now: d
         lead_id=str(claimed.lead_id) if claimed.lead_id else None,
         url_host=urlsplit(claimed.url).hostname,
         attempt=claimed.lease.number,
-        outcome=outcome,
+        outcome=classify(result),
         status=result.status,
         duration_ms=result.duration_ms,
     )

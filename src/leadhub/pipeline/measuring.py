@@ -1,4 +1,4 @@
-"""Measure what waits in the database, beside what a process counts itself; for Prometheus."""
+"""Measure attempts as they end, and what waits in the database when it is asked for; for Prometheus."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,11 +10,40 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadhub import telemetry
+from leadhub.domain.attempt import AttemptResult, classify
+from leadhub.domain.ids import EndpointId
 from leadhub.store import readiness as database
 
 _DATABASE_SECONDS = 1.0
 _MOST_ENDPOINTS = 100
-"""Endpoints that have metrics of their own: each costs a monitoring system four series."""
+"""Endpoints that have metrics of their own: each costs a monitoring system a dozen series."""
+
+
+class Attempts:
+    """Counts attempts: one a process. Endpoints beyond the first hundred that it meets are `other`."""
+
+    def __init__(self) -> None:
+        self._known: set[EndpointId] = set()
+
+    def count(self, endpoint_id: EndpointId, result: AttemptResult) -> None:
+        """Count one that ended."""
+        outcome = classify(result)
+        if len(self._known) < _MOST_ENDPOINTS:
+            self._known.add(endpoint_id)
+        endpoint = str(endpoint_id) if endpoint_id in self._known else "other"
+        telemetry.ENDPOINT_ATTEMPTS.labels(endpoint, outcome).inc()
+        telemetry.ATTEMPTS.labels(outcome).inc()
+        telemetry.ATTEMPT_SECONDS.observe(result.duration_ms / 1000)
+        timings = result.timings
+        parts = (
+            ("dns", timings.dns_ms),
+            ("connect", timings.connect_ms),
+            ("tls", timings.tls_ms),
+            ("first_byte", timings.first_byte_ms),
+        )
+        for part, took_ms in parts:
+            if took_ms is not None:
+                telemetry.ATTEMPT_PART_SECONDS.labels(part).observe(took_ms / 1000)
 
 
 async def exposition(engine: AsyncEngine, *, now: datetime) -> bytes:

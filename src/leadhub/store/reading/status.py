@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadhub.domain.ids import uuid7_time
 from leadhub.store.engine import Sessions
-from leadhub.store.tables import Delivery, Endpoint, Lead, PendingSubmission
+from leadhub.store.tables import Delivery, Endpoint, Lane, Lead, PendingSubmission
 
 _PATIENCE = text("SET LOCAL statement_timeout = '2s'")
 _CANCELLED = "57014"
@@ -48,6 +48,10 @@ class EndpointLoad:
     pending: int
     held: int
     oldest_due_at: datetime | None
+    failing_since: datetime | None
+    """Of the first failure after the last success."""
+    because: str | None
+    """Why it is in its state, or else what failed last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +133,12 @@ async def _endpoints(session: AsyncSession) -> list[EndpointLoad]:
             func.count(Delivery.id).filter(waiting).label("pending"),
             func.count(Delivery.id).filter(~waiting).label("held"),
             func.min(Delivery.due_at).filter(waiting).label("oldest_due_at"),
+            Lane.failing_since,
+            func.coalesce(Endpoint.state_because, Lane.because).label("because"),
         )
+        .outerjoin(Lane, Lane.endpoint_id == Endpoint.id)
         .outerjoin(Delivery, (Delivery.endpoint_id == Endpoint.id) & Delivery.state.in_(("pending", "held")))
-        .group_by(Endpoint.id)
+        .group_by(Endpoint.id, Lane.endpoint_id)
         .order_by(Endpoint.id)
         .limit(_MOST_ENDPOINTS)
     )
