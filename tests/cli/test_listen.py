@@ -149,7 +149,7 @@ async def test_listen_subscribes_itself_proves_its_will_prints_what_comes_and_un
     async with httpx2.AsyncClient(trust_env=False) as client:
         await client.post(url, content=BODY, headers=_headers(key=bytes(32)))
     os.kill(process.pid, signal.SIGINT)
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
 
     assert url in said
     assert "and subscribed" in said
