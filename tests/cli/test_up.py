@@ -17,7 +17,7 @@ from leadhub.demo.processes import free_port
 pytestmark = pytest.mark.timeout(240)  # many cold starts of Python on a busy machine
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")  # what one test began, the next goes on with
 def data_dir() -> Iterator[str]:
     """Directly in the temporary folder: root's servers run as another account, to which `tmp_path` is closed."""
     with tempfile.TemporaryDirectory(prefix="leadhub-up-", ignore_cleanup_errors=True) as folder:
