@@ -7,6 +7,7 @@ which the clocks change has an hour more or less and nobody is owed or robbed of
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -76,6 +77,7 @@ def open_spans(
         day += timedelta(days=1)
 
 
+@lru_cache(maxsize=4_096)  # each promise and each shift asks for the same few days again and again
 def _instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     """Return the instant of a local time; of an hour that comes twice the first, of a skipped one what would follow."""
     midnight = datetime.combine(day + timedelta(days=minutes // _MIDNIGHT), time(0))
