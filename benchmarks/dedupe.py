@@ -125,9 +125,14 @@ def _answered(done: Run, leads: Sequence[LeadId], truth: Sequence[int]) -> tuple
         people[lead][person] += 1
     number = {lead: index for index, lead in enumerate(dict.fromkeys(leads))}
     asked, links = 0, []
+    about: set[object] = set()
     for lead, placement, person in zip(leads, done.placements, truth, strict=True):
         if (question := placement.decision.question) is None:
             continue
+        both = frozenset({placement.lead_id, question.lead_id})
+        if both in about and not question.is_same:  # as the pipeline does: one question about two leads
+            continue
+        about.add(both)
         asked += 1
         other = done.register.living(question.lead_id)
         if other != lead and people[other].most_common(1)[0][0] == person == people[lead].most_common(1)[0][0]:
