@@ -183,6 +183,50 @@ def test_leads_that_contradict_each_other_are_not_tied_and_a_person_is_asked(one
     assert Key("phone", MOBILE) in decision.becomes_shared
 
 
+def test_of_two_in_one_house_with_all_their_own_a_person_is_asked() -> None:
+    home = {"street": "Ring 5", "postal_code": "10115", "city": "Berlin", "country": "DE", "full_name": "Karl Berg"}
+    father = seen(**home, email="karl.berg@gmx.de", phone=MOBILE)
+
+    son = decided(seen(**home, email="karlchen@web.de", phone="+4917012121212"), lead(1, father))
+
+    assert son.answer == "review"
+    assert found(seen(**home, email="karlchen@web.de"), lead(1, father)) == 1
+
+
+def test_addresses_that_differ_as_the_names_do_are_no_slip() -> None:
+    narim = seen(email="antonio.narim@hotmail.com", full_name="Antonio Narim")
+
+    assert found(seen(email="antonio.marim@hotmail.com", full_name="Antonio Marim"), lead(1, narim)) is None
+    assert found(seen(email="antonio.nraim@hotmail.com", full_name="Antonio Narim"), lead(1, narim)) == 1
+
+
+def test_who_is_one_lead_for_certain_and_perhaps_another_is_asked_about_that_one() -> None:
+    ada, namesake = seen(email=EMAIL, full_name="Ada King"), seen(phone=LANDLINE, full_name="Ada King")
+    arriving = seen(email=EMAIL, full_name="Ada King")
+
+    decision = decided(arriving, lead(1, ada), lead(2, namesake))
+
+    assert (decision.answer, decision.lead_id) == ("same", LeadId(UUID(int=1)))
+    assert decision.question is not None
+    assert decision.question.lead_id == LeadId(UUID(int=2))
+    assert decided(arriving, lead(1, ada, apart_from=2), lead(2, namesake)).question is None
+
+
+def test_a_name_that_several_leads_have_picks_none_of_them() -> None:
+    home = {"full_name": "Ada King", "postal_code": "28013", "city": "Madrid"}
+    namesakes = [lead(number, seen(**home, phone=f"+3461111111{number}")) for number in range(1, 4)]
+    arriving = seen(full_name="Ada King", phone=MOBILE)
+
+    alone, among = decided(arriving, namesakes[0]), decided(arriving, *namesakes)
+    near = decided(seen(**home, phone=MOBILE), *namesakes)
+
+    assert (alone.answer, among.answer, near.answer) == ("review", "new", "review")
+    assert near.question is not None
+    assert near.question.evidence.lines[-1].meaning == "3 leads have this name"
+    document = near.question.document()
+    assert document["bits"] == document["start"] + sum(line["bits"] for line in document["lines"])
+
+
 def test_a_name_alone_is_a_question_and_never_a_match() -> None:
     decision = decided(seen(full_name="Ada King"), lead(1, seen(full_name="Ada King", phone=MOBILE)))
 

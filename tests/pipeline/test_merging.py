@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,7 +24,9 @@ from leadhub.pipeline import reviewing
 from leadhub.pipeline.editing import Edit, edit_lead
 from leadhub.pipeline.merging import Wish, merge_leads, undo_merge
 from leadhub.pipeline.process import Processing, process_due
+from leadhub.pipeline.recheck import recheck_due
 from leadhub.pipeline.recognise import arrived, from_row, load_facts
+from leadhub.pipeline.scan import scan
 from leadhub.resources import Ids, Resources, clock
 from leadhub.store import driver, leads
 from leadhub.store import merges as stored_merges
@@ -30,6 +35,8 @@ from leadhub.store import merges as stored_merges
 ANA = {"email": "kim.a@acme.example", "first_name": "Kim", "last_name": "Diaz", "company": "Acme", "job_title": "CTO"}
 BEN = {"phone": "+34612345678", "first_name": "Kim", "last_name": "Ruiz", "country": "ES"}
 CLEO = {"email": "kim.c@club.example", "first_name": "Kim", "city": "Lyon"}
+
+ANSWERS: list[reviewing.Answer] = ["same", "not_same"]
 
 Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
 
@@ -309,6 +316,79 @@ async def test_nothing_that_comes_joins_what_was_undone(desk: Desk) -> None:
     assert await desk.rows("SELECT * FROM merge WHERE actor = 'leadhub'") == []
 
 
+@pytest.mark.parametrize("seed", range(4))
+async def test_by_no_path_are_two_joined_again_that_were_parted(desk: Desk, seed: int) -> None:
+    random = Random(seed)
+    people = [ANA, BEN, CLEO, {"email": "kim.d@acme.example", "first_name": "Kim", "last_name": "Diaz"}]
+    ana, ben, *others = [await desk.comes(person) for person in people]
+    await desk.undo(await desk.merge(ana, ben))
+    later = replace(desk.work, clock=lambda: clock() + timedelta(seconds=5))
+    tying = [ANA | BEN, BEN | ANA, ANA | {"phone": BEN["phone"]}, CLEO | {"phone": BEN["phone"]}, CLEO | ANA]
+
+    for _ in range(8):
+        match random.choice(["tie", "crowd", "scan", "recheck", "third", "edit", "answer"]):
+            case "tie":
+                await desk.comes(random.choice(tying))
+            case "crowd":
+                some = [content(random.choice([*tying, *people])) for _ in range(9)]
+                await received(desk.resources.engine, desk.source, *some)
+                small = replace(desk.work, batch_rows=4)
+                await asyncio.gather(*(process_due(small, desk.playbook) for _ in range(3)))
+                await desk.drain()
+            case "scan":
+                await scan(desk.work, desk.playbook)
+            case "recheck":
+                await recheck_due(later, desk.playbook)
+            case "third":
+                with suppress(Conflict):
+                    await desk.merge(random.choice(others), random.choice([ana, ben]))
+            case "edit":
+                await desk.edit(
+                    random.choice([ana, ben]), random.choice([{"email": ANA["email"]}, {"phone": BEN["phone"]}])
+                )
+            case _:
+                open_ones = await desk.rows("SELECT submission_id FROM match_review WHERE answer IS NULL ORDER BY 1")
+                for review in open_ones[:1]:
+                    with suppress(Conflict, NotFound):
+                        await reviewing.answer(
+                            desk.work, desk.playbook, review["submission_id"], random.choice(ANSWERS), actor="a test"
+                        )
+
+    async with driver.connect(desk.resources.engine) as connection:
+        assert await stored_merges.living(connection, ana) != await stored_merges.living(connection, ben)
+    await everything_adds_up(desk)
+
+
+async def test_a_doubt_about_two_leads_is_asked_once_and_not_again_after_the_answer(desk: Desk) -> None:
+    king, namesake = {"email": "ada@king.example"}, {"phone": "+34612345678"}
+    name = {"first_name": "Ada", "last_name": "King"}
+    ada, other = await desk.comes(king | name), await desk.comes(namesake | name)
+
+    assert await desk.comes(king | name) == ada
+    assert await desk.comes(namesake | name) == other
+    [asked] = await desk.rows("SELECT submission_id, lead_id, candidate_id FROM match_review")
+    assert (asked["lead_id"], asked["candidate_id"]) == (other, ada)
+    await reviewing.answer(desk.work, desk.playbook, asked["submission_id"], "not_same", actor="a test")
+    assert await desk.comes(king | name) == ada
+
+    assert len(await desk.rows("SELECT 1 FROM match_review")) == 1
+
+
+async def test_who_comes_hashed_joins_the_address_and_is_parted_from_it_again(desk: Desk) -> None:
+    hashed = {"email": sha256(ANA["email"].encode()).hexdigest()}
+    ana = await desk.comes(ANA)
+    ben = await desk.comes(BEN | hashed)
+    assert ben == ana
+    cleo = await desk.comes(CLEO)
+    before = await desk.picture(ana, cleo)
+    assert {key["kind"] for key in before[ana]["keys"]} == {"email", "email:sha256", "phone"}
+
+    await desk.undo(await desk.merge(cleo, ana))
+
+    assert await desk.picture(ana, cleo) == before
+    assert await desk.comes(hashed) == ana
+
+
 async def test_the_lead_that_lives_again_is_routed_afresh_and_the_other_keeps_its_owner(desk: Desk) -> None:
     hot = {"job_title": "CTO", "employees": "120", "industry": "SaaS"}
     ana = await desk.comes(ANA)
@@ -423,9 +503,6 @@ async def test_what_is_folded_anew_equals_what_was_kept_step_by_step(desk: Desk)
     await desk.undo(second)
 
     assert await desk.picture(*leads) == before
-
-
-ANSWERS: list[reviewing.Answer] = ["same", "not_same"]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -101,7 +101,8 @@ async def test_no_more_is_asked_than_wanted_and_nothing_that_the_answers_settle(
     work: Processing, playbook: CompiledPlaybook, sql: Sql
 ) -> None:
     phones = ("+34612345678", "+34698765432", "+34655501234")
-    namesakes = [{"phone": phone, "full_name": "Ada Kowalski"} for phone in phones]
+    home = {"full_name": "Ada Kowalski", "postal_code": "28013", "city": "Madrid"}
+    namesakes = [home | {"phone": phone} for phone in phones]
     await missed(work, playbook, sql, *namesakes)
 
     scans = [await scan(work, playbook, most_questions=1) for _ in range(3)]
@@ -196,6 +197,26 @@ async def test_the_bits_are_learnt_into_a_version_that_decides_only_when_activat
             (2, "retired"),
             (1, "active"),
         ]
+
+
+async def test_a_newer_shipped_table_decides_unless_somebody_chose_another(work: Processing, sql: Sql) -> None:
+    newer = SHIPPED.document() | {"ask_from": 1.0}
+    newest = SHIPPED.document() | {"ask_from": 2.0}
+
+    async def seeded(document: dict[str, Any]) -> list[tuple[int, str]]:
+        async with work.engine.begin() as connection:
+            await versions.seed(connection, document, now=clock())
+        return [
+            (row["version"], row["state"]) for row in await sql("SELECT version, state FROM weights_version ORDER BY 1")
+        ]
+
+    assert await seeded(SHIPPED.document()) == [(1, "active")]
+    assert await seeded(newer) == [(1, "retired"), (2, "active")]
+    assert await seeded(newer) == [(1, "retired"), (2, "active")]
+    async with driver.transaction(work.engine) as connection:
+        await versions.add(connection, 3, newer, author="leadhub", note="learnt", now=clock())
+        await versions.activate(connection, 3, author="kim", now=clock())
+    assert await seeded(newest) == [(1, "retired"), (2, "retired"), (3, "active"), (4, "draft")]
 
 
 async def test_an_unknown_version_is_refused(work: Processing) -> None:

@@ -15,22 +15,23 @@ most, and what agrees or differs is added. Bits alone never join two leads. All 
 
 A key is *shared* from the moment when it stands at two leads (a family's mailbox, a switchboard, a number that was
 given to somebody else). From then on it proves something only together with the full name. If a submission proves to
-be two leads at once, these two are one person, unless they contradict each other.
+be two leads at once, these two are one person, unless they contradict each other. If it is one lead for certain and
+perhaps another one, too, a person is asked about that one.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from leadhub.domain.ids import LeadId
-from leadhub.domain.matching.evidence import Evidence, compare, knows_hashed
+from leadhub.domain.matching.evidence import Evidence, among_namesakes, compare, knows_hashed
 from leadhub.domain.matching.names import Likeness, Name, compare_names
 from leadhub.domain.matching.profile import Profile
 from leadhub.domain.matching.sighting import Key, Sighting
 from leadhub.domain.matching.weights import SHIPPED, Weights
 from leadhub.domain.normalisation import PhoneKind
 
-__all__ = ["Decision", "Key", "Known", "Match", "Scale", "Sighting", "decide", "examine", "why_apart"]
+__all__ = ["Decision", "Key", "Known", "Match", "Scale", "Sighting", "decide", "examine", "questions", "why_apart"]
 
 MOST_SUBMISSIONS = 25
 """No automatic merge makes a lead of more submissions than this: past it, something is shared that should not be."""
@@ -154,7 +155,7 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
 
     same = [match for match in matches if match.is_same]
     if not same:
-        question = next((match for match in matches if match.is_question), None)
+        question = next(iter(questions(matches, scale)), None)
         taken = _taken(sighting, known, shared, joined=())
         return Decision(None, "new", _nobody(matches, question), matches[0] if matches else None, (), taken, question)
 
@@ -167,7 +168,24 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
             joined.append(leads[match.lead_id])
     ties = tuple(lead.lead_id for lead in joined[1:])
     taken = _taken(sighting, known, shared, joined=(best.lead_id, *ties))
-    return Decision(best.lead_id, best.proof or "", best.because, best, ties, taken, conflict)
+    others = [match for match in matches if not match.is_same]
+    perhaps = (one for one in questions(others, scale) if not why_apart(joined[0], leads[one.lead_id]))
+    question = conflict or next(perhaps, None)
+    return Decision(best.lead_id, best.proof or "", best.because, best, ties, taken, question)
+
+
+def questions(matches: Sequence[Match], scale: Scale) -> list[Match]:
+    """Return those of a submission's comparisons about which a person is to be asked, the likeliest first.
+
+    If several leads have its name, the name is a common one: it picks one lead among all, less what it takes to pick
+    one of these.
+    """
+    asked = [match for match in matches if match.is_question]
+    namesakes = sum(match.evidence.says_name for match in matches) if asked else 0
+    if namesakes > 1:
+        asked = [replace(match, evidence=among_namesakes(match.evidence, namesakes)) for match in asked]
+        asked = [match for match in asked if match.evidence.bits >= scale.weights.ask_from]
+    return sorted(asked, key=lambda match: -match.evidence.bits)
 
 
 def examine(sighting: Sighting, lead: Known, shared: Collection[Key], scale: Scale) -> Match:
@@ -224,7 +242,12 @@ def _is_vague(sighting: Sighting, evidence: Evidence) -> bool:
 
 
 def _is_at_home(evidence: Evidence) -> bool:
-    """The same street and house, in what may be the same town."""
+    """The same street and house, in what may be the same town; and not two of one name there, each with all their own.
+
+    Children are named after parents; most leave the Jr. out.
+    """
+    if evidence.level["phone"] == "differs" and evidence.level["e-mail"] in {"differs", "similar"}:
+        return False
     street, house, postcode, town = (evidence.level.get(part) for part in ("street", "house", "postcode", "town"))
     return street in {"equal", "near"} and house == "equal" and bool({postcode, town} & {"equal", "near"})
 

@@ -34,6 +34,13 @@ class Placement:
     absorbed: tuple[LeadId, ...] = ()
     """Leads that turned out to be this one."""
 
+    @property
+    def perhaps_one(self) -> tuple[LeadId, ...]:
+        """The leads, known before, that became one by this, or about which a person is asked whether they are one."""
+        question = self.decision.question
+        doubted = (question.lead_id,) if question is not None else ()
+        return (self.lead_id, *self.absorbed, *doubted) if not self.is_new and (self.absorbed or doubted) else ()
+
 
 @dataclass(slots=True)
 class Register:

@@ -78,20 +78,26 @@ class Recognised:
     """The snapshot with which its people were looked for."""
 
     def reviews(self, now: datetime) -> list[dict[str, Any]]:
-        """Return the questions for a person, as their rows."""
-        return [
-            {
-                "submission_id": submission_id,
-                "lead_id": self.living(placement.lead_id),
-                "candidate_id": self.living(question.lead_id),
-                "bits": question.evidence.bits,
-                "match": question.document(),
-                "asked_at": now,
-            }
-            for submission_id, placement in self.questions.items()
-            if (question := placement.decision.question)
-            and self.living(placement.lead_id) != self.living(question.lead_id)
-        ]
+        """Return the questions for a person, as their rows: one about two leads, unless the submission proves both."""
+        rows: dict[object, dict[str, Any]] = {}
+        for submission_id, placement in self.questions.items():
+            question = placement.decision.question
+            both = frozenset({self.living(placement.lead_id), self.living(question.lead_id)}) if question else ()
+            if question is None or len(both) < 2:
+                continue
+            rows.setdefault(
+                submission_id if question.is_same else both,
+                {
+                    "submission_id": submission_id,
+                    "lead_id": self.living(placement.lead_id),
+                    "candidate_id": self.living(question.lead_id),
+                    "bits": question.evidence.bits,
+                    "match": question.document(),
+                    "asked_at": now,
+                    "once": not question.is_same,
+                },
+            )
+        return list(rows.values())
 
     def living(self, lead_id: LeadId) -> LeadId:
         """Return the lead that a lead is by now."""
@@ -162,11 +168,10 @@ def visitor_key(visitor_id: str, source_id: SourceId) -> Key:
 async def _placed(
     connection: Connection, seen: candidates.Found, arrivals: Sequence[Arrived], *, weights: Weights, new_id: NewId
 ) -> tuple[Register, list[Placement]]:
-    """Decide of each submission whose it is; what was said to be apart is asked only if something would join it."""
+    """Decide of each submission whose it is; what was said to be apart is read only if something touches two leads."""
     scale = Scale(weights, bits_to_pick_one(seen.base))
     register, placements = _place_all(seen, arrivals, {}, scale, new_id=new_id)
-    tied = [(placement.lead_id, *placement.absorbed) for placement in placements if placement.absorbed]
-    stored = {lead_id for leads in tied for lead_id in leads} & seen.leads.keys()
+    stored = {lead_id for placement in placements for lead_id in placement.perhaps_one} & seen.leads.keys()
     apart = await candidates.declared_apart(connection, sorted(stored)) if len(stored) > 1 else {}
     return _place_all(seen, arrivals, apart, scale, new_id=new_id) if apart else (register, placements)
 

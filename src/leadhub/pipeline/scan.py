@@ -18,8 +18,8 @@ the same: closed F1 on FEBRL 1 to 4, without date of birth, 0.999, 0.996, 0.998 
 explanation beside the one that online decisions have.
 """
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
 from operator import attrgetter
@@ -27,7 +27,7 @@ from typing import Any
 from uuid import UUID
 
 from leadhub import telemetry
-from leadhub.domain.deduplication import SAID_APART, Match, Scale
+from leadhub.domain.deduplication import SAID_APART, Match, Scale, questions
 from leadhub.domain.doubts import Asked, Doubt, worth_asking
 from leadhub.domain.errors import Conflict, NotFound
 from leadhub.domain.ids import LeadId, SubmissionId
@@ -209,33 +209,35 @@ async def _slice(work: Processing, after: UUID, rows: int, kept: _Kept, *, dry_r
         seen = await pairing.look(connection, ids, renew=not dry_run)
         asked = await scans.asked_already(connection, seen.known.keys())
     found = _Slice(ids[-1], len(ids))
-    doubts: list[Doubt] = []
-    for pair in pairing.pairs(seen, own=True):
-        judged = pair.judge(scale)
+    pairs = [(pair, pair.judge(scale)) for pair in pairing.pairs(seen, own=True)]
+    for _, judged in pairs:
         if not judged.match.contradicts_itself:
             kept.candidates[pattern_of(judged.match.evidence.level)] += 1
-        if pair.lead_id == pair.known.lead_id:
-            continue
-        found.compared += 1
-        both = (pair.lead_id, pair.known.lead_id)
-        if judged.answer == "same":
-            found.same.append(both)
-        elif _is_doubt(pair, judged) and both not in asked and both[::-1] not in asked:
-            doubts.append(_doubt(pair, judged))
-    kept.add_doubts(doubts)
+    others = [(pair, judged) for pair, judged in pairs if pair.lead_id != pair.known.lead_id]
+    found.compared = len(others)
+    found.same = [(pair.lead_id, pair.known.lead_id) for pair, judged in others if judged.answer == "same"]
+    doubts = (doubt for doubt, _ in _doubts(others, scale))
+    kept.add_doubts([one for one in doubts if not asked.keys() & {_pair(one), _pair(one)[::-1]}])
     for pair in pairing.strangers(seen, each=_STRANGERS_EACH):
         kept.strangers[pattern_of(pair.judge(scale).match.evidence.level)] += 1
     return found
 
 
-def _is_doubt(pair: Pair, judged: Judged) -> bool:
-    return judged.answer == "review" and pair.objection != SAID_APART
-
-
-def _doubt(pair: Pair, judged: Judged) -> Doubt:
-    best = judged.arrival.submission_id
-    others = [one.submission_id for one in pair.arrivals if one.submission_id != best]
-    return Doubt(pair.lead_id, pair.known.lead_id, judged.bits, judged.match.because, (best, *others))
+def _doubts(judged: Iterable[tuple[Pair, Judged]], scale: Scale) -> Iterator[tuple[Doubt, Match]]:
+    """Return what a person may be asked, of each lead's comparisons with all the older ones."""
+    by_lead: defaultdict[LeadId, dict[LeadId, tuple[Pair, Judged]]] = defaultdict(dict)
+    for pair, found in judged:
+        by_lead[pair.lead_id][pair.known.lead_id] = pair, found
+    for pairs in by_lead.values():
+        # What proves to be one, while something speaks against it, is asked whatever the bits.
+        proven = [found.match for _, found in pairs.values() if found.answer == "review" and found.match.is_same]
+        for match in (*proven, *questions([found.match for _, found in pairs.values()], scale)):
+            pair, found = pairs[match.lead_id]
+            if pair.objection != SAID_APART:
+                best = found.arrival.submission_id
+                others = [one.submission_id for one in pair.arrivals if one.submission_id != best]
+                ids = (best, *others)
+                yield Doubt(pair.lead_id, match.lead_id, match.evidence.bits, match.because, ids), match
 
 
 async def _ask(work: Processing, kept: _Kept, *, most: int, dry_run: bool) -> list[Asked]:
@@ -275,10 +277,8 @@ async def _renewed(work: Processing, doubts: Sequence[Doubt]) -> tuple[list[Doub
             wanted = {(max(both), min(both)) for both in living}
             scale = Scale(await work.weights.current(connection), bits_to_pick_one(await scans.base(connection)))
             seen = await pairing.look(connection, sorted({newer for newer, older in wanted if newer != older}))
-        for pair in pairing.pairs(seen):
-            both = (pair.lead_id, pair.known.lead_id)
-            if both in wanted and _is_doubt(pair, judged := pair.judge(scale)):
-                found[both] = _doubt(pair, judged), judged.match
+        judged = [(pair, pair.judge(scale)) for pair in pairing.pairs(seen)]
+        found |= {_pair(doubt): (doubt, match) for doubt, match in _doubts(judged, scale) if _pair(doubt) in wanted}
     return [doubt for doubt, _ in found.values()], {both: match for both, (_, match) in found.items()}
 
 

@@ -71,10 +71,6 @@ _APPENDED = {
         "membership",
         "submission_id uuid, lead_id uuid, rule text, because text, match jsonb, since timestamptz",
     ),
-    "reviews": (
-        "match_review",
-        "submission_id uuid, lead_id uuid, candidate_id uuid, bits double precision, match jsonb, asked_at timestamptz",
-    ),
     "rechecks": ("match_recheck", "lead_id uuid, due_at timestamptz, seen text"),
     "activities": (
         "activity",
@@ -139,15 +135,18 @@ def _rows(part: str, columns: str) -> str:
     return f"json_to_recordset(${_PLACES[part]}::json) AS r ({columns})"
 
 
-def _append(part: str, table: str, columns: str) -> str:
+def _append(part: str, table: str, columns: str, *, more: str = "") -> str:
     names = ", ".join(_names(columns))
-    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {_rows(part, columns)}"
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {_rows(part, f'{columns}, {more}' if more else columns)}"
 
 
 def _replaced(columns: str, *identity: str) -> str:
     return ", ".join(f"{name} = excluded.{name}" for name in _names(columns) if name not in identity)
 
 
+_REVIEW = (
+    "submission_id uuid, lead_id uuid, candidate_id uuid, bits double precision, match jsonb, asked_at timestamptz"
+)
 _STATEMENT = (
     "WITH "
     + ", ".join(f"put_{part} AS ({_append(part, *table)})" for part, table in _APPENDED.items())
@@ -173,6 +172,12 @@ freed AS (
 put_back AS (
     INSERT INTO pending_submission (submission_id, due_at, attempts)
     SELECT DISTINCT submission_id, (SELECT max(seen_at) FROM {_rows("keys", _KEY)}), 0 FROM freed),
+put_reviews AS (
+    {_append("reviews", "match_review", _REVIEW, more="once boolean")}
+     WHERE NOT once OR NOT EXISTS (
+        SELECT FROM match_review AS q WHERE q.lead_id = r.lead_id AND q.candidate_id = r.candidate_id)
+       AND NOT EXISTS (
+        SELECT FROM match_review AS q WHERE q.lead_id = r.candidate_id AND q.candidate_id = r.lead_id)),
 put_blocks AS (
     INSERT INTO block_key (key, lead_id) SELECT key, lead_id FROM {_rows("blocks", "key bigint, lead_id uuid")}
     ON CONFLICT (key, lead_id) DO NOTHING),

@@ -36,7 +36,7 @@ async def migrate(database_url: str, *, now: datetime) -> list[str]:
             await connection.run_sync(_upgrade)
             await ensure_partitions(connection, now)
             await playbooks.seed(connection, name=FIRST_PLAYBOOK, document=shipped(FIRST_PLAYBOOK), now=now)
-            await weights.seed(connection, SHIPPED.version, SHIPPED.document(), now=now)
+            await weights.seed(connection, SHIPPED.document(), now=now)
     finally:
         await engine.dispose()
     return [revision for revision in _revisions() if revision not in before]

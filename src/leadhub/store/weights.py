@@ -107,14 +107,26 @@ async def decided_before(connection: Connection) -> int | None:
     return version
 
 
-_SEED = text("""
-INSERT INTO weights_version (version, document, state, author, note, created_at, activated_at, activated_by)
-SELECT :version, CAST(:document AS jsonb), 'active', 'leadhub', 'shipped with LeadHub', :now, :now, 'leadhub'
- WHERE NOT EXISTS (SELECT FROM weights_version)
+_SHIPPED = "shipped with LeadHub"
+"""The note of a table that nobody learnt or wrote."""
+_ADD_SHIPPED = text("""
+INSERT INTO weights_version (version, document, state, author, note, created_at)
+SELECT coalesce(max(version), 0) + 1, CAST(:document AS jsonb), 'draft', 'leadhub', :note, :now FROM weights_version
+HAVING NOT coalesce(bool_or(note = :note AND document = CAST(:document AS jsonb)), false)
+RETURNING version
+""")
+_RETIRE_SHIPPED = text("UPDATE weights_version SET state = 'retired' WHERE state = 'active' AND note = :note")
+_ACTIVATE_FIRST = text("""
+UPDATE weights_version SET state = 'active', activated_at = :now, activated_by = 'leadhub'
+ WHERE version = :version AND NOT EXISTS (SELECT FROM weights_version WHERE state = 'active')
 """)
 
 
-async def seed(connection: AsyncConnection, version: int, document: dict[str, Any], *, now: datetime) -> None:
-    """Make the shipped table the one that decides in a database that has none."""
-    values = {"version": version, "document": orjson.dumps(document).decode(), "now": now}
-    await connection.execute(_SEED, values)
+async def seed(connection: AsyncConnection, document: dict[str, Any], *, now: datetime) -> None:
+    """Add the shipped table if it is not there; it decides, unless somebody chose a table that was not shipped."""
+    await connection.execute(text(_LOCK))
+    values = {"document": orjson.dumps(document).decode(), "note": _SHIPPED, "now": now}
+    version = (await connection.execute(_ADD_SHIPPED, values)).scalar_one_or_none()
+    if version is not None:
+        await connection.execute(_RETIRE_SHIPPED, {"note": _SHIPPED})
+        await connection.execute(_ACTIVATE_FIRST, {"version": version, "now": now})

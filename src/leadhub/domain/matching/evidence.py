@@ -7,6 +7,7 @@ not say is no line: not knowing is neither for nor against.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import log2
 from typing import Any
 
 from rapidfuzz.distance import OSA, JaroWinkler
@@ -49,6 +50,11 @@ class Evidence:
     """What is compared → how it turned out."""
     weights: int
     """Version of the table that gave the bits."""
+
+    @property
+    def says_name(self) -> bool:
+        """Whether both have one whole name, be it that the address of one says it."""
+        return self.name.agree or self.level["e-mail"] == "spelt"
 
     @property
     def bits(self) -> float:
@@ -124,6 +130,17 @@ def _weighed(line: Line, name: Name, likeness: NameLikeness, common: Mapping[str
     return replace(line, bits=bits, meaning=f"{line.meaning}, a common one") if bits < line.bits else line
 
 
+def among_namesakes(evidence: Evidence, namesakes: int) -> Evidence:
+    """Return what a comparison is worth if so many leads have the name: it picks one among all, but not among them."""
+    lines = (line for line in evidence.lines if line.compares in _NAME or line.level == "spelt")
+    worth, most = sum(line.bits for line in lines), round(-evidence.start - log2(namesakes), 1)
+    if not evidence.says_name or worth <= most:
+        return evidence
+    common = Line("name", "common", most - worth, f"{namesakes} leads have this name")
+    return replace(evidence, lines=(*evidence.lines, common))
+
+
+_NAME = frozenset({"first name", "last name"})
 _NOTHING = NameLikeness(Likeness.UNKNOWN, Likeness.UNKNOWN)
 
 
@@ -200,7 +217,11 @@ def _addresses(one: str, other: str, names: Collection[str]) -> str:
             return "slip"
         return "handle" if is_unusual(local) and not any(name in local for name in names) else "similar"
     if domain == other_domain and min(len(local), len(other_local)) >= _LEAST_LOCAL and _is_slip(local, other_local):
-        return "slip"
+        # Antonio Marim's and Antonio Narim's addresses differ by a letter since their names do.
+        are_spelt = any(name in local and name not in other_local for name in names) and any(
+            name in other_local and name not in local for name in names
+        )
+        return "similar" if are_spelt else "slip"
     return "similar" if JaroWinkler.similarity(local, other_local) >= _LOCAL_ALIKE else ""
 
 

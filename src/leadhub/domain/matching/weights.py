@@ -1,9 +1,10 @@
 """How much each agreement and each difference is worth, in bits: one bit doubles the odds that it is one person.
 
 The figures come from comparing many pairs of a simulated stream whose persons are known, rounded so that a person can
-add them up. A value that belongs to one person alone is worth as many bits as it takes to pick one lead among all,
-plus the bits of how seldom two people share it: one address in a thousand (2 to the 10) belongs to more than one
-person.
+add them up. Those of an address are cautious guesses of how many streets, towns and postcodes the leads of one company
+live in, which no made-up stream tells. A value that belongs to one person alone is worth as many bits as it takes to
+pick one lead among all, plus the bits of how seldom two people share it: one address in a thousand (2 to the 10)
+belongs to more than one person.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,7 @@ class Weights:
     rows: Sequence[Weight]
     same_from: float = 6.0
     """Bits from which a lead is taken to be the same person, if a hard agreement stands behind it."""
-    ask_from: float = -1.0
+    ask_from: float = -2.0
     """Bits from which a person is asked."""
     common_names: Mapping[str, float] = field(default_factory=dict)
     """Given and family names that many people have, folded → the bits that the same one is worth, instead of its row's.
@@ -72,8 +73,8 @@ SHIPPED = Weights(
         Weight("e-mail", "handle", 7, "the same unusual name in front of the @, at another provider"),
         Weight("e-mail", "colleague", 7, "another address at the same company"),
         Weight("e-mail", "spelt", 12, "the address of one is the other's whole name"),
-        Weight("e-mail", "initial", 9, "the address of one is the other's last name with an initial"),
-        Weight("e-mail", "similar", -2, "similar names in front of the @, as the names themselves are"),
+        Weight("e-mail", "initial", 7, "the address of one is the other's last name with an initial"),
+        Weight("e-mail", "similar", -3, "similar names in front of the @, as the names themselves are"),
         Weight("e-mail", "differs", -3, "other addresses"),
         Weight("phone", "equal", 6, "the same phone number", picks_one=True),
         Weight("phone", "shared", 8, "the same phone number, which several people use"),
@@ -91,17 +92,17 @@ SHIPPED = Weights(
         Weight("company", "equal", 8, "the same company"),
         Weight("company", "alike", 5, "similar company names"),
         Weight("company", "differs", -3, "different companies"),
-        Weight("street", "equal", 5, "the same street"),
-        Weight("street", "near", 4, "the same street, spelt otherwise"),
+        Weight("street", "equal", 8, "the same street"),
+        Weight("street", "near", 7, "the same street, spelt otherwise"),
         Weight("street", "differs", -3, "different streets"),
-        Weight("house", "equal", 4, "the same house number"),
-        Weight("house", "near", 1, "almost the same house number"),
+        Weight("house", "equal", 5, "the same house number"),
+        Weight("house", "near", 2, "almost the same house number"),
         Weight("house", "differs", -2, "different house numbers"),
-        Weight("postcode", "equal", 5, "the same postcode"),
-        Weight("postcode", "near", 3, "almost the same postcode"),
+        Weight("postcode", "equal", 8, "the same postcode"),
+        Weight("postcode", "near", 4, "almost the same postcode"),
         Weight("postcode", "differs", -3, "different postcodes"),
-        Weight("town", "equal", 3, "the same town"),
-        Weight("town", "near", 2, "almost the same town"),
+        Weight("town", "equal", 6, "the same town"),
+        Weight("town", "near", 5, "almost the same town"),
         Weight("town", "differs", -2, "different towns"),
     ),
 )
