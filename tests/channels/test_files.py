@@ -103,6 +103,19 @@ def test_an_archive_that_would_burst_is_refused() -> None:
         detect(file)
 
 
+def test_an_excel_file_whose_texts_would_fill_the_memory_is_refused_before_it_is_read() -> None:
+    file = io.BytesIO()
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("xl/sharedStrings.xml", "w") as texts,
+    ):
+        for _ in range(41):
+            texts.write(b"<si><t>a</t></si>" * 60_000)
+
+    with pytest.raises(InvalidInput, match="too many different texts; save it as CSV"):
+        detect(file)
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+49 30 1", "-1", "@SUM(1)", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula_and_the_guard_comes_off_again(text: str) -> None:
     assert safe_cell(text) == f"'{text}"

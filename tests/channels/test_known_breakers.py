@@ -65,6 +65,17 @@ def test_no_platform_reads_half_a_body(channel: str, body: bytes) -> None:
         PLATFORMS[channel].preview(an_inbound(body, JSON), a_connection(channel))
 
 
+CUT_OFF = multipart(('name="email"', "ada@example.org"))[: -len(BOUNDARY)]
+A_FILE = multipart(('name="email"; filename="a"', "ada@example.org"))
+
+
+@pytest.mark.parametrize("channel", PLATFORMS)
+@pytest.mark.parametrize("body", [CUT_OFF, A_FILE, CUT_OFF[:20], b"", b"--"])
+def test_no_platform_takes_a_lead_out_of_half_a_form(channel: str, body: bytes) -> None:
+    with pytest.raises(LeadHubError):
+        PLATFORMS[channel].preview(an_inbound(body, MULTIPART), a_connection(channel))
+
+
 @pytest.mark.parametrize("channel", ["api", "form"])
 @pytest.mark.parametrize(
     ("body", "content_type"),

@@ -1,17 +1,20 @@
-"""How a platform is added, as a walk-through: this file's `PLATFORM` is all that a new module has to hold.
+"""How a platform is added, as a walk-through: `read` and `PLATFORM` below are all that a new module has to hold.
 
     1. src/leadhub/channels/platforms/pigeon_post.py with a reading function and a `PLATFORM`, as below
-    2. one line in src/leadhub/channels/registry.py: `pigeon_post.PLATFORM,`
+    2. one line in src/leadhub/channels/registry.py, `pigeon_post.PLATFORM,`, and its import
     3. tests/channels/platforms/vectors/pigeon-post.json with its vectors, and its headers in tests/support/signing.py
 
 Nothing else is touched: addresses, secrets, rotation, replays, mapping, preview, commands and metrics come with it.
 """
 
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text as sql
+from tests.support.gateway import client_of, running
 from tests.support.posting import JSON, a_connection, an_inbound
 
 from leadhub.channels import registry
@@ -20,6 +23,9 @@ from leadhub.channels.platform import Platform, Sent, Told
 from leadhub.channels.protocol import Guide, SecretFrom
 from leadhub.channels.signatures import Mac, Part
 from leadhub.domain.errors import NotAuthenticated
+from leadhub.pipeline import sources
+from leadhub.resources import clock
+from leadhub.settings import Settings
 
 
 def read(sent: Sent) -> Iterator[Told]:
@@ -54,3 +60,34 @@ def test_a_pretend_platform_takes_one_file_and_one_line(monkeypatch: pytest.Monk
     assert (submission.dedupe_key, submission.permanent_key) == ("l-1", True)
     with pytest.raises(NotAuthenticated):
         PLATFORM.unpack(replace(sealed, body=body + b" "), connection)
+
+
+async def test_a_gateway_serves_it_like_all_others(settings: Settings) -> None:
+    channels = {**registry.CHANNELS, PLATFORM.name: PLATFORM}  # the line in the registry
+    letter = json.dumps({"letter": "l-1", "from": {"email": "ada@example.org"}}).encode()
+    async with running(settings, channels) as gateway, client_of(gateway) as client:
+        made = await sources.create_source(
+            gateway.resources.sessions,
+            gateway.resources.vault,
+            channel="typeform",  # has no options of its own either
+            name="Loft",
+            secrets=["the old seal", "the new seal"],
+            now=clock(),
+            entropy=secrets.token_bytes,
+        )
+        async with gateway.resources.engine.begin() as connection:
+            await connection.execute(sql("UPDATE source SET channel = 'pigeon-post'"))
+
+        answers = []
+        for seal in (b"the new seal", b"the old seal", b"a forged seal"):
+            sealed = PLATFORM.proof.sign(replace(an_inbound(letter, JSON), received_at=clock()), seal)
+            headers = {"content-type": JSON, **sealed}
+            answers.append(await client.post(f"/in/pigeon-post/{made.key}", content=letter, headers=headers))
+        metrics = (await client.get("/metrics")).text
+        async with gateway.resources.engine.connect() as connection:
+            [(content,)] = (await connection.execute(sql("SELECT content FROM submission"))).all()
+
+    assert [answer.status_code for answer in answers] == [200, 200, 401], "by the newer secret, by the older, by none"
+    assert content["fields"] == {"email": "ada@example.org"}
+    for counted in ("leadhub_signatures_refused_total", "leadhub_submissions_accepted_total"):
+        assert f'{counted}{{channel="pigeon-post"}} 1.0' in metrics

@@ -294,10 +294,13 @@ async def test_a_form_is_read_once_and_says_what_its_leads_mean(deployment: Depl
     assert sum(f"/{FORM}?" in path for path in paths) == 1
 
 
-async def test_nonsense_is_tried_again_within_bounds_and_tells_nothing_of_the_token(deployment: Deployment) -> None:
-    await deployment.world(leads={"13": a_lead(13)}, nonsense=True)
-    source = await deployment.source("meta")
-    await deployment.announce(source, leadgen(13))
+@pytest.mark.parametrize("channel", ["meta", "linkedin"])
+async def test_nonsense_is_tried_again_within_bounds_shown_with_its_reason_and_can_be_replayed(
+    deployment: Deployment, channel: str
+) -> None:
+    await deployment.world(leads={"13": a_lead(13), "r-13": a_response(13)}, nonsense=True)
+    source = await deployment.source(channel)
+    await deployment.announce(source, leadgen(13) if channel == "meta" else action(13))
 
     for _ in range(12):
         await deployment.fetch_all()
@@ -307,6 +310,16 @@ async def test_nonsense_is_tried_again_within_bounds_and_tells_nothing_of_the_to
     assert (state.waiting, state.put_aside) == (0, 1)
     assert state.needs_reauth_since is None
     assert (await deployment.seen())["requests"] <= 10
+    [(error,)] = await deployment.rows("SELECT error FROM notification")
+    assert "something that is no" in error
+    assert TOKEN not in error
+
+    await deployment.change(nonsense=False)
+    async with deployment.resources.sessions.begin() as session:
+        assert await notifications.replay(session, source.id, now=clock()) == 1
+    await deployment.fetch_all()
+    [(email,)] = await deployment.rows("SELECT content->'fields'->>'email' FROM submission")
+    assert email == "ada.13@example.org"
 
 
 async def test_subscribers_are_told_once_that_a_source_fails_and_once_that_it_works_again(

@@ -23,6 +23,12 @@ MOST_ROWS = 1_000_000
 MOST_COLUMNS = 200
 _MOST_UNPACKED = 1_000_000_000
 """Bytes of an Excel file without its compression."""
+_TEXTS = "sharedstrings.xml"
+"""How the part of an Excel file is called that holds the texts of all cells."""
+_MOST_SHARED = 40_000_000
+"""Bytes of the texts that an Excel file's cells refer to, which are all held in memory while it is read, and take five
+times as much there: 100,000 rows of six texts each that are all different have 20 MB of them, and take 106 MiB (10 MiB
+where the texts stand in their cells). That is all that grows with the file."""
 _MOST_ENTRIES = 2_000
 _LONGEST_NAME = 200
 _SAMPLE_BYTES = 64_000
@@ -246,6 +252,8 @@ def _check_archive(file: IO[bytes]) -> None:
         raise InvalidInput("The Excel file cannot be read.") from None
     if len(entries) > _MOST_ENTRIES or sum(entry.file_size for entry in entries) > _MOST_UNPACKED:
         raise InvalidInput("The Excel file is too large; save it as CSV.")
+    if sum(entry.file_size for entry in entries if entry.filename.lower().endswith(_TEXTS)) > _MOST_SHARED:
+        raise InvalidInput("The Excel file has too many different texts; save it as CSV.")
 
 
 def _text(value: Any) -> str:

@@ -55,6 +55,8 @@ class RestLi:
     def _response(self, lead_id: str, query: str) -> web.Response:
         if "form:(hiddenFields," not in query:
             return _error(400, None, "Syntax exception in path variables")
+        if self._double.world.nonsense:
+            return answer(200, ["surprise", None])
         lead = self._double.world.leads.get(lead_id)
         return answer(200, shown(lead)) if lead else _error(404, None, "Not Found")
 
