@@ -110,6 +110,8 @@ async def test_what_was_given_up_or_held_is_sent_by_what_is_printed(resources: R
         await leadhub("endpoints", "pause", json.loads(made)["id"])
         _, resent = await leadhub("deliveries", "resend", second["id"])
         _, held = await leadhub("deliveries", "why", second["id"])
+        [load] = json.loads((await leadhub("endpoints", "list", "--json"))[1])
+        _, listed = await leadhub("endpoints", "list")
         has_room = True
         for command in (*_commands(held), *[shlex.split(dead["then"][0])[1:]]):
             await leadhub(*command)
@@ -119,6 +121,8 @@ async def test_what_was_given_up_or_held_is_sent_by_what_is_printed(resources: R
 
         await until(is_delivered)
 
+    assert (load["url"], load["state"], load["pending"], load["held"]) == (crm.url, "paused", 0, 1)
+    assert "paused by hand" in listed
     assert "given up after 2 attempts" in dead["because"]
     assert "the event is too large for it" in dead["because"]
     assert [command.split()[1:3] for command in dead["then"]] == [["deliveries", "resend"], ["replays", "start"]]

@@ -112,7 +112,7 @@ async def test_with_redis_flushed_then_gone_and_over_a_restart_everything_comes_
     await crm.some(20)
     code = await asyncio.to_thread(crm.running.terminate, "worker")
     crm.start("worker")
-    await crm.all_arrived(seconds=40)
+    await crm.all_arrived(seconds=80)
 
     assert code == 0
     assert crm.repeats == 0  # what was in flight at SIGTERM was finished, and recorded

@@ -2,6 +2,7 @@ import asyncio
 import base64
 import json
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -468,6 +469,39 @@ async def test_without_a_folder_everything_is_held(resources: Resources, outbox:
 
     because = "this worker writes no files: set LEADHUB_SINK_DIRECTORY"
     assert await outbox.rows("SELECT state, state_because FROM endpoint") == [("misconfigured", because)]
+
+
+async def test_a_line_that_was_written_and_not_recorded_comes_again_with_its_id(
+    resources: Resources,
+    outbox: Outbox,
+    line: tuple[Line, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection, url = line
+    engine = create_engine(url, pool=5, pool_wait_seconds=1, statement_seconds=5)
+    clock, release, folder = Clock(), threading.Event(), tmp_path / "events"
+    folder.mkdir()
+    monkeypatch.setattr(os, "fsync", lambda _: release.wait(5))
+    await outbox.endpoint("jsonl:warehouse")
+    [event_id] = await outbox.events()
+
+    with capture_logs() as lines:
+        async with delivering(resources, engine=engine, clock=clock, folder=folder) as first:
+            await until(lambda: _written(folder))
+            await connection.cut()
+            release.set()
+            await until(lambda: "delivery.attempt" in [line["event"] for line in lines])
+            await first.kill()
+    clock.ahead += _LEASE
+    async with delivering(resources, clock=clock, folder=folder) as second:
+        await _settled(outbox, pending=1)
+        second.advance(5)
+        await _settled(outbox, delivered=1)
+    await engine.dispose()
+
+    came = [(line["webhook-id"], line["leadhub-attempt"]) for line in _written(folder)]
+    assert came == [(str(event_id), 1), (str(event_id), 2)]
 
 
 async def test_a_clock_that_jumps_a_day_ahead_and_back_loses_nothing(resources: Resources, outbox: Outbox) -> None:

@@ -1,6 +1,7 @@
 """`leadhub endpoints`: the URLs that events are delivered to."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -18,18 +19,32 @@ from leadhub.pipeline.verifying import Verification, verify_endpoint
 from leadhub.resources import Resources, webhook_sender
 from leadhub.store import endpoints as stored
 from leadhub.store.endpoints import Endpoint
+from leadhub.store.reading import status
+from leadhub.store.reading.status import EndpointLoad
 
 app = App(name="endpoints")
 
 _MOST = 1_000
 _COLUMNS: Columns = {
-    "id": lambda endpoint: endpoint.id,
-    "url": lambda endpoint: endpoint.url,
-    "events": lambda endpoint: endpoint.event_types or "all",
-    "state": lambda endpoint: endpoint.state,
-    "because": lambda endpoint: endpoint.state_because,
-    "description": lambda endpoint: endpoint.description,
+    "id": lambda row: row.endpoint.id,
+    "url": lambda row: row.endpoint.url,
+    "events": lambda row: row.endpoint.event_types or "all",
+    "state": lambda row: row.endpoint.state,
+    "waiting": lambda row: row.load.pending + row.load.held if row.load else None,
+    "oldest due": lambda row: row.load.oldest_due_at if row.load else None,
+    "failing since": lambda row: row.load.failing_since if row.load else None,
+    "because": lambda row: row.load.because if row.load else row.endpoint.state_because,
+    "at once": lambda row: row.load.cap if row.load else None,
+    "a minute": lambda row: row.load.per_minute if row.load else None,
+    "description": lambda row: row.endpoint.description,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    endpoint: Endpoint
+    load: EndpointLoad | None
+    """None if counting would take too long."""
 
 
 @app.command
@@ -134,22 +149,23 @@ async def subscribe(
 
 @app.command(name="list")
 def list_(*, as_json: Json = False) -> None:
-    """List endpoints, newest first.
+    """List endpoints, newest first, with what waits for each.
 
     Args:
         as_json: Print JSON.
     """
 
-    async def work(resources: Resources) -> list[Endpoint]:
+    async def work(resources: Resources) -> list[_Row]:
         async with resources.sessions() as session:
-            return await stored.list_endpoints(session, limit=_MOST)
+            found = await stored.list_endpoints(session, limit=_MOST)
+        loads = {load.id: load for load in await status.loads(resources.sessions) or ()}
+        return [_Row(endpoint, loads.get(endpoint.id)) for endpoint in found]
 
-    show(
-        use(work),
-        _COLUMNS,
-        empty="Nobody is subscribed. Subscribe with `leadhub endpoints create URL`.",
-        as_json=as_json,
-    )
+    rows = use(work)
+    if as_json:
+        show_json([(asdict(row.load) if row.load else {}) | asdict(row.endpoint) for row in rows])
+    else:
+        show(rows, _COLUMNS, empty="Nobody is subscribed. Subscribe with `leadhub endpoints create URL`.")
 
 
 @app.command(name="set")

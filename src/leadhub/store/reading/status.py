@@ -52,6 +52,10 @@ class EndpointLoad:
     """Of the first failure after the last success."""
     because: str | None
     """Why it is in its state, or else what failed last."""
+    cap: int
+    """Most in flight."""
+    per_minute: int | None
+    """None: no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +74,16 @@ async def status(sessions: Sessions) -> Status:
     leads = await _unless_slow(sessions, _leads)
     return Status(
         queue=await _in_time(sessions, _queue),
-        endpoints=await _unless_slow(sessions, _endpoints),
+        endpoints=await loads(sessions),
         leads_by_route=leads[0] if leads else None,
         leads_by_stage=leads[1] if leads else None,
         deliveries_by_state=await _unless_slow(sessions, _deliveries),
     )
+
+
+async def loads(sessions: Sessions) -> Sequence[EndpointLoad] | None:
+    """Return what waits for each endpoint; None if counting would take too long."""
+    return await _unless_slow(sessions, _endpoints)
 
 
 async def _in_time(sessions: Sessions, part: Callable[[AsyncSession], Awaitable[Found]]) -> Found:
@@ -135,8 +144,10 @@ async def _endpoints(session: AsyncSession) -> list[EndpointLoad]:
             func.min(Delivery.due_at).filter(waiting).label("oldest_due_at"),
             Lane.failing_since,
             func.coalesce(Endpoint.state_because, Lane.because).label("because"),
+            Lane.cap,
+            Lane.per_minute,
         )
-        .outerjoin(Lane, Lane.endpoint_id == Endpoint.id)
+        .join(Lane, Lane.endpoint_id == Endpoint.id)
         .outerjoin(Delivery, (Delivery.endpoint_id == Endpoint.id) & Delivery.state.in_(("pending", "held")))
         .group_by(Endpoint.id, Lane.endpoint_id)
         .order_by(Endpoint.id)
