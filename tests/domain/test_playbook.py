@@ -190,7 +190,7 @@ def test_a_rule_that_makes_no_sense_is_refused_where_it_stands(rule: dict[str, A
         ({"stages": [{"stage": "LEAD"}, {"stage": "MQL", "when": EVENT}]}, "#/stages/1", "never reached"),
         ({"nurture": {"tracks": [{"id": "t", "when": EVENT}]}}, "#/nurture/tracks/0", "must be a catch-all"),
         ({"temperature": [{"level": "hot", "when": EVENT}]}, "#/temperature/0", "must be a catch-all"),
-        ({"routing": {"rules": [{"id": "r", "when": EVENT, "to": "none"}]}}, "#/routing/rules/0", "must be a catch-all"),
+        ({"routing": {"rules": [{"id": "r", "when": EVENT, "to": "none"}]}}, "#/routing/rules/0", "be a catch-all"),
         (
             {"temperature": [{"level": "hot", "when": EVENT}, {"level": "warm", "when": EVENT}, {"level": "cold"}]},
             "#/temperature/1",
