@@ -1,14 +1,19 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import httpx2
 import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
+from tests.support.delivering import until
 from tests.support.deployment import free_port
 from tests.support.outbox import Outbox
+from tests.support.waiting import a_source, content, received
 
 from leadhub.resources import Resources
-from leadhub.worker import serve_metrics
+from leadhub.worker import Duty, run_until, serve_metrics
 
 
 def _with_port(resources: Resources, port: int | None) -> Resources:
@@ -42,3 +47,43 @@ async def test_without_a_port_nothing_is_served(resources: Resources, monkeypatc
     monkeypatch.setattr(asyncio.get_running_loop(), "create_server", None)
     async with serve_metrics(_with_port(resources, None)):
         pass
+
+
+@asynccontextmanager
+async def _working(resources: Resources, duty: Duty) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    worker = asyncio.create_task(run_until(resources, stop, duty))
+    try:
+        yield
+    finally:
+        stop.set()
+        await worker
+
+
+async def test_leads_and_deliveries_can_have_workers_of_their_own(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def without_redis(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("leadhub.worker.keep_schedule", without_redis)
+    monkeypatch.setattr("leadhub.outbound.queue.Wakeup.listen", without_redis)
+
+    async def one(statement: str) -> int:
+        async with resources.engine.connect() as connection:
+            return int((await connection.execute(text(statement))).scalar_one())
+
+    await Outbox(resources.engine, resources.vault).endpoint()
+    source = await a_source(resources.engine)
+    await received(resources.engine, source, content({"email": "ada@example.org"}))
+
+    async with _working(resources, Duty.LEADS):
+        await until(lambda: one("SELECT count(*) FROM delivery WHERE state = 'pending'"), seconds=20)
+        await asyncio.sleep(0.3)
+        assert await one("SELECT count(*) FROM attempt") == 0
+
+    await received(resources.engine, source, content({"email": "alan@example.org"}))
+    async with _working(resources, Duty.DELIVERIES):
+        await until(lambda: one("SELECT count(*) FROM attempt"), seconds=20)
+        await asyncio.sleep(0.3)
+        assert await one("SELECT count(*) FROM pending_submission") == 1

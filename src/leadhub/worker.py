@@ -7,9 +7,11 @@ keeps the schedule only. When Redis goes away, arq ends; it is started again bes
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 import uvloop
 from aiohttp import web
@@ -39,57 +41,91 @@ _POLL_SECONDS = 1.0
 """The longest that work waits when its hint was lost."""
 
 
-def run_worker(settings: Settings) -> None:
+Wake = Callable[[], None]
+"""Tells whoever delivers that there is something to deliver."""
+
+
+class Duty(StrEnum):
+    """What a worker process does."""
+
+    ALL = "all"
+    LEADS = "leads"
+    """All but deliveries: processing, platforms, imports, replays, the schedule."""
+    DELIVERIES = "deliveries"
+
+
+def run_worker(settings: Settings, duty: Duty = Duty.ALL) -> None:
     """Work until SIGTERM or SIGINT; what is under way is finished first."""
-    uvloop.run(_run(settings))
+    uvloop.run(_run(settings, duty))
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, duty: Duty) -> None:
     telemetry.configure_logging(log_format=settings.log_format, level=settings.log_level)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     async with open_resources(settings) as resources:
-        await run_until(resources, stop)
+        await run_until(resources, stop, duty)
 
 
-async def run_until(resources: Resources, stop: asyncio.Event) -> None:
-    """Run every loop until `stop` is set."""
-    work = processing(resources)
-    playbook = ActivePlaybook(resources.sessions)
+async def run_until(resources: Resources, stop: asyncio.Event, duty: Duty = Duty.ALL) -> None:
+    """Run the loops of a duty until `stop` is set."""
     wakeup = Wakeup(resources.redis, queue.SUBMISSIONS, queue.DELIVERIES)
-    background = [
-        asyncio.create_task(wakeup.listen()),
-        asyncio.create_task(keep_schedule(Jobs(resources, work, playbook))),
-    ]
-    _log.info("worker.started")
+    listening = asyncio.create_task(wakeup.listen())
+    loops = []
+    if duty is not Duty.LEADS:
+        loops.append(_deliver(resources, wakeup, stop))
+    if duty is not Duty.DELIVERIES:
+        loops.append(_lead(resources, wakeup, stop, nudges=duty is Duty.LEADS))
+    _log.info("worker.started", kind=duty.value)
     try:
-        async with open_courier(resources) as courier, serve_metrics(resources):
-            deliverer = Deliverer(
-                engine=resources.engine,
-                courier=courier,
-                wakeup=wakeup,
-                slots=resources.settings.delivery_slots,
-                host_cap=resources.settings.delivery_host_cap,
-                new_id=Ids(),
-                clock=clock,
-                jitter=random.random,
-            )
-            backlog = asyncio.Event()
-            await asyncio.gather(
-                _drain(work, playbook, wakeup, stop, backlog),
-                _help_out(work, playbook, wakeup, stop, backlog),
-                deliverer.run(stop),
-                _ask_platforms(resources, stop),
-                _import(resources, stop),
-                _replay(resources, wakeup, stop),
-            )
+        async with serve_metrics(resources):
+            await asyncio.gather(*loops)
     finally:
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
         _log.info("worker.stopped")
+
+
+async def _deliver(resources: Resources, wakeup: Wakeup, stop: asyncio.Event) -> None:
+    async with open_courier(resources) as courier:
+        deliverer = Deliverer(
+            engine=resources.engine,
+            courier=courier,
+            wakeup=wakeup,
+            slots=resources.settings.delivery_slots,
+            host_cap=resources.settings.delivery_host_cap,
+            new_id=Ids(),
+            clock=clock,
+            jitter=random.random,
+        )
+        await deliverer.run(stop)
+
+
+async def _lead(resources: Resources, wakeup: Wakeup, stop: asyncio.Event, *, nudges: bool) -> None:
+    """Do all but deliveries.
+
+    Args:
+        resources: of this process.
+        wakeup: on both queues.
+        stop: ends it.
+        nudges: whether the deliverers are other processes, to be told by way of Redis.
+    """
+    wake: Wake = resources.deliveries_nudge if nudges else lambda: wakeup.wake(queue.DELIVERIES)
+    shared = _Processing(processing(resources), ActivePlaybook(resources.sessions), wake, stop)
+    schedule = asyncio.create_task(keep_schedule(Jobs(resources, shared.work, shared.playbook)))
+    try:
+        await asyncio.gather(
+            _drain(shared, wakeup),
+            _help_out(shared),
+            _ask_platforms(resources, stop),
+            _import(resources, stop),
+            _replay(resources, wake, stop),
+        )
+    finally:
+        schedule.cancel()
+        await asyncio.gather(schedule, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -146,12 +182,12 @@ async def _import(resources: Resources, stop: asyncio.Event) -> None:
         await inbox.close()
 
 
-async def _replay(resources: Resources, wakeup: Wakeup, stop: asyncio.Event) -> None:
+async def _replay(resources: Resources, wake: Wake, stop: asyncio.Event) -> None:
     """Make a step of each replay, a second after the last."""
     while not stop.is_set():
         try:
             if await replay_due(resources.sessions, now=clock()):
-                wakeup.wake(queue.DELIVERIES)
+                wake()
         except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
             _log.error("replay.fault", error_class=type(error).__name__)
         await _pause(stop, _POLL_SECONDS)
@@ -184,43 +220,51 @@ def processing(resources: Resources) -> Processing:
     )
 
 
-async def _drain(
-    work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, stop: asyncio.Event, backlog: asyncio.Event
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Processing:
+    """What the loops that process leads share."""
+
+    work: Processing
+    playbook: ActivePlaybook
+    wake: Wake
+    stop: asyncio.Event
+    backlog: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def _drain(shared: _Processing, wakeup: Wakeup) -> None:
     """Process batch after batch while they are full; what a batch did not find, a hint tells of."""
-    while not stop.is_set():
-        if await _process_one(work, playbook, wakeup, stop) >= work.batch_rows:
-            backlog.set()
+    while not shared.stop.is_set():
+        if await _process_one(shared) >= shared.work.batch_rows:
+            shared.backlog.set()
         else:
-            await _wait(wakeup, stop)
-    backlog.set()
+            await _wait(wakeup, shared.stop)
+    shared.backlog.set()
 
 
-async def _help_out(
-    work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, stop: asyncio.Event, backlog: asyncio.Event
-) -> None:
+async def _help_out(shared: _Processing) -> None:
     """Work beside the first loop while there is a backlog: while one waits for PostgreSQL, the other computes.
 
     Not always: two loops that share a trickle of leads only halve each other's batches.
     """
-    while not stop.is_set():
-        await backlog.wait()
-        backlog.clear()
-        while not stop.is_set() and await _process_one(work, playbook, wakeup, stop):
+    while not shared.stop.is_set():
+        await shared.backlog.wait()
+        shared.backlog.clear()
+        while not shared.stop.is_set() and await _process_one(shared):
             pass
 
 
-async def _process_one(work: Processing, playbook: ActivePlaybook, wakeup: Wakeup, stop: asyncio.Event) -> int:
+async def _process_one(shared: _Processing) -> int:
     """Process one batch, wake the deliverer if it has to; return how many submissions were claimed."""
+    work = shared.work
     try:
-        outcome = await process_due(work, await playbook.current(now=work.clock()))
+        outcome = await process_due(work, await shared.playbook.current(now=work.clock()))
     except Exception as error:  # noqa: BLE001 - the outermost edge: a fault must not end the worker's other work
         away = isinstance(error, Unreachable) or is_outage(error)
         _log.error("database.away" if away else "drain.fault", error_class=type(error.__cause__ or error).__name__)
-        await _pause(stop, _POLL_SECONDS)
+        await _pause(shared.stop, _POLL_SECONDS)
         return 0
     if outcome.deliveries:
-        wakeup.wake(queue.DELIVERIES)
+        shared.wake()
     return outcome.claimed
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -29,17 +29,18 @@ def serve(*, host: str | None = None, port: int | None = None, with_parent: With
     app.serve(settings)
 
 
-def worker(*, with_parent: WithParent = False) -> None:
+def worker(*, only: Literal["leads", "deliveries"] | None = None, with_parent: WithParent = False) -> None:
     """Run one worker: processes leads and delivers webhooks.
 
     Args:
+        only: One half of it, where deliveries are to have processes, and perhaps a network, of their own.
         with_parent: Stop when standard input closes.
     """
     settings = from_environment()
-    from leadhub.worker import run_worker  # noqa: PLC0415 - heavy, and of no use before the settings are right
+    from leadhub.worker import Duty, run_worker  # noqa: PLC0415 - heavy, and of no use before the settings are right
 
     _follow_parent(wanted=with_parent)
-    run_worker(settings)
+    run_worker(settings, Duty(only or "all"))
 
 
 def _follow_parent(*, wanted: bool) -> None:
