@@ -54,7 +54,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
     """Run every loop until `stop` is set."""
     work = processing(resources)
     playbook = ActivePlaybook(resources.sessions)
-    wakeup = Wakeup(resources.redis, queue.SUBMISSIONS, queue.DELIVERIES)
+    wakeup = Wakeup(resources.redis, queue.SUBMISSIONS, queue.DELIVERIES, queue.ANNOUNCEMENTS)
     background = [
         asyncio.create_task(wakeup.listen()),
         asyncio.create_task(keep_schedule(Jobs(resources, work, playbook))),
@@ -78,7 +78,7 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
                 _drain(work, playbook, wakeup, stop, backlog),
                 _help_out(work, playbook, wakeup, stop, backlog),
                 deliverer.run(stop),
-                _ask_platforms(resources, stop),
+                _ask_platforms(resources, wakeup, stop),
                 _import(resources, stop),
                 _replay(resources, wakeup, stop),
             )
@@ -89,11 +89,12 @@ async def run_until(resources: Resources, stop: asyncio.Event) -> None:
         _log.info("worker.stopped")
 
 
-async def _ask_platforms(resources: Resources, stop: asyncio.Event) -> None:
+async def _ask_platforms(resources: Resources, wakeup: Wakeup, stop: asyncio.Event) -> None:
     """Fetch announced leads, read through what was not announced, look after the connections."""
     inbox, apis = open_inbox(resources), open_apis(resources.settings)
     try:
-        await platforms.run(fetching(resources, inbox, apis), stop)
+        work = fetching(resources, inbox, apis)
+        await platforms.run(work, stop, pause=lambda: _wait(wakeup, stop, queue.ANNOUNCEMENTS))
     finally:
         await apis.close()
         await inbox.close()
@@ -162,7 +163,7 @@ async def _drain(
         if await _process_one(work, playbook, wakeup, stop) >= work.batch_rows:
             backlog.set()
         else:
-            await _wait(wakeup, stop)
+            await _wait(wakeup, stop, queue.SUBMISSIONS)
     backlog.set()
 
 
@@ -194,8 +195,8 @@ async def _process_one(work: Processing, playbook: ActivePlaybook, wakeup: Wakeu
     return outcome.claimed
 
 
-async def _wait(wakeup: Wakeup, stop: asyncio.Event) -> None:
-    hint = asyncio.ensure_future(wakeup.wait(queue.SUBMISSIONS, at_most_seconds=_POLL_SECONDS))
+async def _wait(wakeup: Wakeup, stop: asyncio.Event, channel: str) -> None:
+    hint = asyncio.ensure_future(wakeup.wait(channel, at_most_seconds=_POLL_SECONDS))
     stopped = asyncio.ensure_future(stop.wait())
     _, waiting = await asyncio.wait({hint, stopped}, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
