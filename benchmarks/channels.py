@@ -138,6 +138,7 @@ async def _taken(requests: Mapping[str, tuple[Channel, Inbound, Connection]]) ->
                 sessions=resources.sessions,
                 new_id=Ids(),
                 questioning=Questioning(engine=resources.engine, playbook=ActivePlaybook(resources.sessions)),
+                announced=resources.announcements_nudge,
                 verifier=Verifier(sender, {}, clock=time.monotonic),
                 limits=RateLimits(resources.redis, key=resources.vault.derive("addresses")[0], clock=time.monotonic),
             )

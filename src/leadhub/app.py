@@ -88,6 +88,7 @@ def create_app(settings: Settings, channels: Mapping[str, Channel] = CHANNELS) -
                     sessions=resources.sessions,
                     new_id=ids,
                     questioning=Questioning(engine=resources.engine, playbook=ActivePlaybook(resources.sessions)),
+                    announced=resources.announcements_nudge,
                     verifier=Verifier(sender, _captcha_urls(settings), clock=time.monotonic),
                     limits=RateLimits(
                         resources.redis, key=resources.vault.derive("addresses")[0], clock=time.monotonic

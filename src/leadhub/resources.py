@@ -74,6 +74,7 @@ class Resources:
     vault: Vault
     submissions_nudge: queue.Nudge
     deliveries_nudge: queue.Nudge
+    announcements_nudge: queue.Nudge
 
 
 @asynccontextmanager
@@ -95,12 +96,14 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         vault=Vault([key.get_secret_value() for key in keys]),
         submissions_nudge=queue.Nudge(client, queue.SUBMISSIONS),
         deliveries_nudge=queue.Nudge(client, queue.DELIVERIES),
+        announcements_nudge=queue.Nudge(client, queue.ANNOUNCEMENTS),
     )
     try:
         yield resources
     finally:
         await resources.submissions_nudge.close()
         await resources.deliveries_nudge.close()
+        await resources.announcements_nudge.close()
         await client.aclose()
         await engine.dispose()
 

@@ -71,7 +71,7 @@ async def _run(settings: Settings, duty: Duty) -> None:
 
 async def run_until(resources: Resources, stop: asyncio.Event, duty: Duty = Duty.ALL) -> None:
     """Run the loops of a duty until `stop` is set."""
-    wakeup = Wakeup(resources.redis, queue.SUBMISSIONS, queue.DELIVERIES)
+    wakeup = Wakeup(resources.redis, queue.SUBMISSIONS, queue.DELIVERIES, queue.ANNOUNCEMENTS)
     listening = asyncio.create_task(wakeup.listen())
     loops = []
     if duty is not Duty.LEADS:
@@ -108,7 +108,7 @@ async def _lead(resources: Resources, wakeup: Wakeup, stop: asyncio.Event, *, nu
 
     Args:
         resources: of this process.
-        wakeup: on both queues.
+        wakeup: on all queues.
         stop: ends it.
         nudges: whether the deliverers are other processes, to be told by way of Redis.
     """
@@ -119,7 +119,7 @@ async def _lead(resources: Resources, wakeup: Wakeup, stop: asyncio.Event, *, nu
         await asyncio.gather(
             _drain(shared, wakeup),
             _help_out(shared),
-            _ask_platforms(resources, stop),
+            _ask_platforms(resources, wakeup, stop),
             _import(resources, stop),
             _replay(resources, wake, stop),
         )
@@ -155,11 +155,12 @@ async def serve_metrics(resources: Resources) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
-async def _ask_platforms(resources: Resources, stop: asyncio.Event) -> None:
+async def _ask_platforms(resources: Resources, wakeup: Wakeup, stop: asyncio.Event) -> None:
     """Fetch announced leads, read through what was not announced, look after the connections."""
     inbox, apis = open_inbox(resources), open_apis(resources.settings)
     try:
-        await platforms.run(fetching(resources, inbox, apis), stop)
+        work = fetching(resources, inbox, apis)
+        await platforms.run(work, stop, pause=lambda: _wait(wakeup, stop, queue.ANNOUNCEMENTS))
     finally:
         await apis.close()
         await inbox.close()
@@ -237,7 +238,7 @@ async def _drain(shared: _Processing, wakeup: Wakeup) -> None:
         if await _process_one(shared) >= shared.work.batch_rows:
             shared.backlog.set()
         else:
-            await _wait(wakeup, shared.stop)
+            await _wait(wakeup, shared.stop, queue.SUBMISSIONS)
     shared.backlog.set()
 
 
@@ -268,8 +269,8 @@ async def _process_one(shared: _Processing) -> int:
     return outcome.claimed
 
 
-async def _wait(wakeup: Wakeup, stop: asyncio.Event) -> None:
-    hint = asyncio.ensure_future(wakeup.wait(queue.SUBMISSIONS, at_most_seconds=_POLL_SECONDS))
+async def _wait(wakeup: Wakeup, stop: asyncio.Event, channel: str) -> None:
+    hint = asyncio.ensure_future(wakeup.wait(channel, at_most_seconds=_POLL_SECONDS))
     stopped = asyncio.ensure_future(stop.wait())
     _, waiting = await asyncio.wait({hint, stopped}, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:

@@ -33,7 +33,9 @@ async def gateway(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
             monkeypatch.setenv(f"LEADHUB_{name.upper()}", value)
         async with running_gateway(changed, CHANNELS) as gateway, open_resources(changed) as resources:
             inbox, apis, stop = open_inbox(resources), open_apis(changed), asyncio.Event()
-            asking = asyncio.create_task(platforms.run(fetching(resources, inbox, apis), stop))
+            asking = asyncio.create_task(
+                platforms.run(fetching(resources, inbox, apis), stop, pause=lambda: asyncio.sleep(0.2))
+            )
             yield gateway
             stop.set()
             await asking

@@ -51,9 +51,9 @@ async def drain(deployment: Deployment, *, leads: int, allowed: int, look_second
     backlog, other = await deployment.source("meta"), await deployment.source("linkedin")
     for start in range(0, leads, _AT_ONCE):
         await deployment.announce(backlog, leadgen(*range(start, min(start + _AT_ONCE, leads))))
-    drained, stop, began = Drained(), asyncio.Event(), time.perf_counter()
-    working = asyncio.create_task(platforms.run(deployment.work, stop, look_seconds=look_seconds))
-    visiting = asyncio.create_task(_visit(deployment, other, drained, stop))
+    drained, enough, stop, began = Drained(), asyncio.Event(), asyncio.Event(), time.perf_counter()
+    working = asyncio.create_task(platforms.run(deployment.work, stop, pause=lambda: asyncio.sleep(look_seconds)))
+    visiting = asyncio.create_task(_visit(deployment, other, drained, enough))
     while await _waiting(deployment, backlog):
         if pause := await _pause(deployment):
             seen = await deployment.seen()
@@ -65,19 +65,21 @@ async def drain(deployment: Deployment, *, leads: int, allowed: int, look_second
             deployment.ahead.by += timedelta(seconds=pause)
         await asyncio.sleep(0.02)
     drained.seconds = time.perf_counter() - began
+    enough.set()
+    await visiting
     stop.set()
-    await asyncio.gather(working, visiting)
+    await working
     return drained
 
 
-async def _visit(deployment: Deployment, other: Source, drained: Drained, stop: asyncio.Event) -> None:
+async def _visit(deployment: Deployment, other: Source, drained: Drained, enough: asyncio.Event) -> None:
     """Let leads of the other source arrive, one after another."""
     for number in range(_MOST_OTHERS):
-        if stop.is_set():
+        if enough.is_set():
             return
         began = time.perf_counter()
         await deployment.announce(other, action(number))
-        while await _waiting(deployment, other) and not stop.is_set():  # noqa: ASYNC110 - rows, not an event
+        while await _waiting(deployment, other):  # noqa: ASYNC110 - rows, not an event
             await asyncio.sleep(0.01)
         drained.waits.append(time.perf_counter() - began)
         await asyncio.sleep(0.1)

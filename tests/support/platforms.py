@@ -152,6 +152,7 @@ async def opened(resources: Resources, double: str, *, public_url: str = "") -> 
         sessions=resources.sessions,
         new_id=ids,
         questioning=Questioning(engine=resources.engine, playbook=ActivePlaybook(resources.sessions)),
+        announced=resources.announcements_nudge,
         verifier=NobodyIsAsked(),
         limits=NoLimits(),
     )

@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 SUBMISSIONS = "leadhub:nudge:submissions"
 DELIVERIES = "leadhub:nudge:deliveries"
+ANNOUNCEMENTS = "leadhub:nudge:announcements"
 
 
 def connect(url: str) -> redis.asyncio.Redis:

@@ -61,6 +61,8 @@ class Gate:
     verifier: Verifies
     limits: Limits
     questioning: Questioning
+    announced: Callable[[], None]
+    """Called when a lead is announced that is to be fetched."""
     tally: Tally = field(default_factory=Tally)
     """What comes by each source."""
 
@@ -213,6 +215,7 @@ async def _keep_notices(gate: Gate, target: Target, unpacked: Capture, inbound: 
     rows = notices_of(unpacked, target.connection, inbound.received_at, new_id=gate.new_id)
     async with gate.sessions.begin() as session:
         await notifications.insert(session, rows)
+    gate.announced()
 
 
 async def _keep_feedback(gate: Gate, target: Target, unpacked: Capture, inbound: Inbound) -> None:
