@@ -209,7 +209,8 @@ def _print_errors(done: Run) -> None:
 def _print_run(name: str, found: dict[str, Any]) -> None:
     shares = ("precision", "recall", "f1", "b_cubed_f1", "review_share", "recall_answered")
     print(f"{name:<30}", "  ".join(f"{part} {found[part]:.4f}" for part in shares if part in found), end="")
-    print(f"  mixed {found['mixed']} ({found['strangers']} strangers)" if "mixed" in found else "", flush=True)
+    strangers = f" ({found['strangers']} strangers)" if "strangers" in found else ""
+    print(f"  mixed {found['mixed']}{strangers}" if "mixed" in found else "", flush=True)
 
 
 def _print_bars(found: dict[str, Any]) -> None:

@@ -38,6 +38,9 @@ async def test_a_doubt_becomes_a_lead_at_once_and_a_question(
     assert {"field": "email", "lead": None, "candidate": ADA["email"]} in shown["fields"]
     match = (await client.get(f"/v1/matches/{review['id']}")).json()
     assert (match["answer"], match["lead_id"]) == ("review", review["lead_id"])
+    compared = match["compared"]
+    assert compared["bits"] == compared["start"] + sum(line["bits"] for line in compared["lines"])
+    assert all(line["because"] for line in compared["lines"])
     assert "Kowalski" not in str(match)
 
 

@@ -10,7 +10,7 @@ Only a 64-bit hash is kept: an index of small numbers, and nothing personal in i
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from leadhub.domain.matching.evidence import is_unusual, letters
+from leadhub.domain.matching.evidence import letters
 from leadhub.domain.matching.sighting import Sighting
 
 _LEAST_LOCAL = 5
@@ -74,8 +74,6 @@ def _by_email(sighting: Sighting, first: str, last: str) -> Iterator[str]:
         for half in {len(plain) // 2, (len(plain) + 1) // 2}:
             yield f"half {plain[:half]} {domain}"
             yield f"half {plain[-half:]} {domain}"
-        if is_unusual(local):
-            yield f"unusual {plain[:4]} {''.join(filter(str.isdigit, local))}"
     if domain := sighting.company_domain:
         yield from (f"domain {domain} {part}" for part in (first, last) if part)
 
