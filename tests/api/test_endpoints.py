@@ -317,15 +317,26 @@ async def test_a_receiver_proves_that_it_wants_the_events(
     assert request.headers["x-tenant"] == "7"
 
 
-async def test_a_new_url_has_to_be_verified_anew(client: httpx2.AsyncClient) -> None:
+async def test_a_new_url_is_asked_for_its_proof_if_the_old_one_gave_it(client: httpx2.AsyncClient) -> None:
     async def echo(request: Received) -> bytes:
         return status(200, body=json.loads(request.body)["data"]["challenge"].encode())
 
-    async with answering(echo) as receiver:
-        made = await created(client, url=receiver.url)
-        await client.post(f"/v1/endpoints/{made['id']}/verify")
-    changed = await client.patch(
-        f"/v1/endpoints/{made['id']}", json={"url": "https://other.example.com/"}, headers={"If-Match": '"v1"'}
-    )
+    async def silence(_: Received) -> bytes:
+        return status(204)
 
-    assert changed.json()["verified_at"] is None
+    async with answering(echo) as first, answering(echo) as second, answering(silence) as third:
+        made = await created(client, url=first.url)
+        path = f"/v1/endpoints/{made['id']}"
+
+        async def moved(url: str) -> bool:
+            version = (await client.get(path)).headers["etag"]
+            answer = (await client.patch(path, json={"url": url}, headers={"If-Match": version})).json()
+            assert answer["verified_at"] == (await client.get(path)).json()["verified_at"]
+            return answer["verified_at"] is not None
+
+        assert not await moved(second.url)
+        assert (await client.post(f"{path}/verify")).json()["is_verified"]
+        assert await moved(first.url)
+        assert not await moved(third.url)
+
+    assert [len(receiver.requests) for receiver in (first, second, third)] == [1, 1, 1]

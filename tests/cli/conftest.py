@@ -1,6 +1,7 @@
 """A command beside a deployment of this test's own."""
 
 import logging
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -48,3 +49,9 @@ async def pair(ported: Settings, tmp_path: Path) -> AsyncIterator[Processes]:
 
     async with processes.running(ported, log_dir=tmp_path, notice=print, prepare=prepare) as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Commands can be stopped with Ctrl-C also where the tests run in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -261,7 +262,12 @@ async def update_endpoint(
     response: Response,
     now: Now,
 ) -> EndpointOut:
-    """Change an endpoint. A new URL brings one that was switched off back into service, and waiting retries are due."""
+    """Change an endpoint. A new URL brings one that was switched off back into service, and waiting retries are due.
+
+    If the old URL was verified, the new one is asked to prove itself, too, before this is answered.
+    """
+    async with resources.sessions() as session:
+        before = await store.get_endpoint(session, EndpointId(endpoint_id))
     changes = pipeline.EndpointChanges(
         url=body.url,
         description=body.description,
@@ -280,6 +286,15 @@ async def update_endpoint(
         now=now,
     )
     resources.deliveries_nudge()
+    endpoint = await verifying.verify_again(
+        resources.sessions,
+        resources.vault,
+        partial(webhook_sender, resources.settings),
+        before,
+        endpoint,
+        now=now,
+        entropy=secrets.token_bytes,
+    )
     return _shown(endpoint, response)
 
 

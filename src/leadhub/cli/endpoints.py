@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -15,7 +16,7 @@ from leadhub.domain.ids import EndpointId
 from leadhub.domain.subscription import SignatureKind
 from leadhub.outbound.jsonl import is_file
 from leadhub.pipeline import endpoints
-from leadhub.pipeline.verifying import Verification, verify_endpoint
+from leadhub.pipeline.verifying import Verification, verify_again, verify_endpoint
 from leadhub.resources import Resources, webhook_sender
 from leadhub.store import endpoints as stored
 from leadhub.store.endpoints import Endpoint
@@ -207,7 +208,9 @@ def set_(
     endpoint_id = _id(id_)
 
     async def work(resources: Resources) -> Endpoint:
-        endpoint = await endpoints.update_endpoint(
+        async with resources.sessions() as session:
+            before = await stored.get_endpoint(session, endpoint_id)
+        changed = await endpoints.update_endpoint(
             resources.sessions,
             resources.vault,
             endpoint_id,
@@ -218,10 +221,18 @@ def set_(
             now=now(),
         )
         resources.deliveries_nudge()
-        return endpoint
+        return await verify_again(
+            resources.sessions,
+            resources.vault,
+            partial(webhook_sender, resources.settings),
+            before,
+            changed,
+            now=now(),
+            entropy=entropy,
+        )
 
     changed = use(work)
-    note(f"Changed {changed.url}; it is {changed.state}.")
+    note(f"Changed {changed.url}; it is {changed.state}{', and verified' if changed.verified_at else ''}.")
 
 
 def _check(cap: int | None, retry: Sequence[int]) -> None:

@@ -5,6 +5,8 @@ Without that anybody who may subscribe could point our requests at somebody else
 
 import base64
 import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -76,6 +78,27 @@ async def verify_endpoint(
                 raise InvalidInput.at("#/url", "the URL was changed meanwhile: verify the new one")
             await endpoints.save_endpoint(session, replace(current, verified_at=now))
     return verification
+
+
+async def verify_again(
+    sessions: Sessions,
+    vault: Vault,
+    open_sender: Callable[[], AbstractAsyncContextManager[WebhookSender]],
+    before: Endpoint,
+    endpoint: Endpoint,
+    *,
+    now: datetime,
+    entropy: Entropy,
+) -> Endpoint:
+    """Return a changed endpoint; if its old URL had proved that it wants the events, the new one is asked at once.
+
+    Events go there in any case. One that does not prove it stays unverified, for everybody to see.
+    """
+    if before.verified_at is None or before.url == endpoint.url:
+        return endpoint
+    async with open_sender() as sender:
+        asked = await verify_endpoint(sessions, vault, sender, endpoint.id, now=now, entropy=entropy)
+    return replace(endpoint, verified_at=now) if asked.is_verified else endpoint
 
 
 async def _headers(endpoint: Endpoint, vault: Vault, sender: WebhookSender) -> dict[str, str]:
