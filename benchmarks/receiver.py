@@ -83,6 +83,8 @@ class Receiver(asyncio.Protocol):
             self._answer(b"")
 
     def _answer(self, body: bytes) -> None:
+        if self._transport.is_closing():
+            return  # whoever sent it was killed
         self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
