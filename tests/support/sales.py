@@ -114,9 +114,8 @@ class Sales:
             )
             for one in people
         ]
-        await received(self.resources.engine, self.source, *told)
         # What somebody did is never later than its receipt.
-        await self.run("UPDATE submission SET received_at = :now WHERE received_at < :now", now=self.now)
+        await received(self.resources.engine, self.source, *told, at=self.now)
         total = Outcome()
         while (outcome := await process_due(self.work, self.playbook)).claimed:
             total += outcome

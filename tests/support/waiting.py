@@ -36,7 +36,7 @@ _SOURCE = text(
 )
 _SUBMISSION = text(
     "INSERT INTO submission (id, source_id, received_at, content, raw, raw_type, is_spam) "
-    "VALUES (:id, :source, :now, CAST(:content AS jsonb), '', 'application/json', false)"
+    "VALUES (:id, :source, :at, CAST(:content AS jsonb), '', 'application/json', false)"
 )
 _PENDING = text("INSERT INTO pending_submission (submission_id, due_at, attempts) VALUES (:id, :now, 0)")
 
@@ -49,11 +49,12 @@ async def a_source(engine: AsyncEngine, *, channel: str = "api", **options: Any)
     return source_id
 
 
-async def received(engine: AsyncEngine, source_id: UUID, *contents: Content) -> list[UUID]:
-    """Store submissions as pending, in this order; return their ids."""
+async def received(engine: AsyncEngine, source_id: UUID, *contents: Content, at: datetime | None = None) -> list[UUID]:
+    """Store submissions as pending, in this order, as if they had come now or at another time; return their ids."""
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = [
-        {"id": new_id(), "source": source_id, "now": now, "content": content.model_dump_json()} for content in contents
+        {"id": new_id(), "source": source_id, "at": at or now, "now": now, "content": content.model_dump_json()}
+        for content in contents
     ]
     async with engine.begin() as connection:
         await connection.execute(_SUBMISSION, rows)
