@@ -17,12 +17,13 @@ from typing_extensions import override
 
 LOGGED = frozenset(
     {
-        "accepted", "attempt", "attempts", "batch", "because", "channel", "claimed", "client", "component", "count",
-        "created", "deadline_seconds", "deliveries", "delivery_id", "depth", "duration_ms", "endpoint_id",
-        "error_class", "event_id", "event_type", "events", "failed", "finished", "host", "job", "key_id", "kind",
-        "lead_id", "leads", "made", "merged", "method", "nurtured", "outcome", "pid", "playbook", "port", "problem",
-        "purged", "ready", "received", "redis", "replayed", "request_id", "retried", "route", "routed", "rows",
-        "scope", "signal", "source_id", "statements", "status", "submission_id", "submissions", "updated", "url_host",
+        "accepted", "asked", "attempt", "attempts", "batch", "because", "breached", "changed", "channel", "claimed",
+        "client", "compared", "component", "count", "created", "deadline_seconds", "deliveries", "delivery_id", "depth",
+        "duration_ms", "endpoint_id", "error_class", "event_id", "event_type", "events", "failed", "feedback_id",
+        "finished", "host", "job", "key_id", "kind", "lead_id", "leads", "made", "merge_id", "merged", "method",
+        "nurtured", "outcome", "owners", "part", "pid", "playbook", "port", "problem", "purged", "ready", "received",
+        "redis", "replayed", "request_id", "retried", "route", "routed", "rows", "scope", "signal", "source_id",
+        "statements", "status", "step", "steps", "submission_id", "submissions", "track", "updated", "url_host",
         "version", "wait_ms", "worker",
     }
 )  # fmt: skip
