@@ -6,7 +6,6 @@ import json
 import time
 import timeit
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
 from urllib.parse import urlencode
@@ -165,10 +164,10 @@ def _numbered(channel: Channel, inbound: Inbound) -> Inbound:
     body = inbound.body.replace(b"Ada", b"Ada" + mark)
     for known in (b"a3a12ec67a1365927098a606107fac15", b"TeSt_Cj0KEQ17"):
         body = body.replace(known, known + mark)
-    made = replace(inbound, body=body)
+    made = inbound._replace(body=body)
     if isinstance(channel, Platform):
         proof = channel.proof.sign(made, _SECRET)
-        made = replace(made, headers={**made.headers, **{name: [value] for name, value in proof.items()}})
+        made = made._replace(headers={**made.headers, **{name: [value] for name, value in proof.items()}})
     return made
 
 
@@ -186,7 +185,7 @@ def _request(channel_name: str, media: str, body: bytes) -> tuple[Channel, Inbou
     inbound = Inbound("POST", "", headers, body, "198.51.100.7", datetime(2026, 1, 15, 9, 30, tzinfo=UTC))
     if channel_name in PLATFORMS:
         proof = PLATFORMS[channel_name].proof.sign(inbound, _SECRET)
-        inbound = replace(inbound, headers={**headers, **{name: [value] for name, value in proof.items()}})
+        inbound = inbound._replace(headers={**headers, **{name: [value] for name, value in proof.items()}})
     return channel, inbound, connection
 
 

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 
 import httpx2
 import pytest
@@ -78,7 +77,7 @@ class Sender:
             self.options["webhook_url"] = HOOK
         self.body, media = body_of(vector)
         self.plain = {"content-type": media, **vector.get("headers", {})}
-        inbound = replace(an_inbound(self.body, media, vector.get("headers")), received_at=clock())
+        inbound = an_inbound(self.body, media, vector.get("headers"))._replace(received_at=clock())
         self.proof = proof_of(channel).sign(inbound, secret_of(channel), url=HOOK)
 
     def headers(self, **changed: Sequence[bytes]) -> list[Header]:

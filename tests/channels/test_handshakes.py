@@ -15,7 +15,7 @@ META = [name for name, platform in PLATFORMS.items() if "verify_token" in platfo
 
 
 def asked(query: str, method: str = "GET") -> Inbound:
-    return replace(an_inbound(b"", None, method=method), query=query)
+    return an_inbound(b"", None, method=method)._replace(query=query)
 
 
 @pytest.mark.parametrize("platform", META)

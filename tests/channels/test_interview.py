@@ -1,7 +1,6 @@
 """What a bot reads in the answer to its event: the next question, in its platform's own words."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ NEXT = "leadhub_next_question"
 
 def answer(channel: str, document: object, questions: tuple[Question, ...] | None) -> Any:
     inbound, connection = an_inbound(json.dumps(document).encode(), JSON), a_connection(channel)
-    capture = replace(PLATFORMS[channel].preview(inbound, connection), questions=questions)
+    capture = PLATFORMS[channel].preview(inbound, connection)._replace(questions=questions)
     receipts = [Receipt("id-1")] if capture.submissions else []
     return json.loads(PLATFORMS[channel].reply(capture, receipts, inbound, connection).body)
 

@@ -59,7 +59,7 @@ def test_a_pretend_platform_takes_one_file_and_one_line(monkeypatch: pytest.Monk
     assert submission.content.custom == {"loft": "north"}
     assert (submission.dedupe_key, submission.permanent_key) == ("l-1", True)
     with pytest.raises(NotAuthenticated):
-        PLATFORM.unpack(replace(sealed, body=body + b" "), connection)
+        PLATFORM.unpack(sealed._replace(body=body + b" "), connection)
 
 
 async def test_a_gateway_serves_it_like_all_others(settings: Settings) -> None:
@@ -80,7 +80,7 @@ async def test_a_gateway_serves_it_like_all_others(settings: Settings) -> None:
 
         answers = []
         for seal in (b"the new seal", b"the old seal", b"a forged seal"):
-            sealed = PLATFORM.proof.sign(replace(an_inbound(letter, JSON), received_at=clock()), seal)
+            sealed = PLATFORM.proof.sign(an_inbound(letter, JSON)._replace(received_at=clock()), seal)
             headers = {"content-type": JSON, **sealed}
             answers.append(await client.post(f"/in/pigeon-post/{made.key}", content=letter, headers=headers))
         metrics = (await client.get("/metrics")).text

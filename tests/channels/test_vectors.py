@@ -77,7 +77,7 @@ def knows_a_replay(channel: str) -> bool:
     if channel == FILE:
         return first == [IMPORTED_AS]
     inbound, connection = a_request(channel, vector)
-    again = CHANNELS[channel].preview(replace(inbound, received_at=NOW + timedelta(seconds=60)), connection)
+    again = CHANNELS[channel].preview(inbound._replace(received_at=NOW + timedelta(seconds=60)), connection)
     return None not in first and keys(again) == first
 
 

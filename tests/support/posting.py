@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 from uuid import UUID
@@ -55,7 +54,7 @@ class Post:
         self.connection = a_connection(channel, options)
 
     def at(self, received_at: datetime) -> "Post":
-        self.inbound = replace(self.inbound, received_at=received_at)
+        self.inbound = self.inbound._replace(received_at=received_at)
         return self
 
     def unpack(self) -> Capture:

@@ -4,8 +4,7 @@ import asyncio
 import functools
 import types
 from collections.abc import Coroutine, Generator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope
 
@@ -24,8 +23,7 @@ class Disconnected(Exception):
     """The client left before its request was whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(NamedTuple):
     """What a request's head says of its body."""
 
     has_body: bool

@@ -6,7 +6,6 @@ No router, no dependency graph, no request object.
 import functools
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from urllib.parse import parse_qsl
 
@@ -159,7 +158,7 @@ def _without_body(scope: Scope, now: datetime, call: str) -> Inbound:
 
 
 def _with_body(inbound: Inbound, body: bytes) -> Inbound:
-    return replace(inbound, body=body)
+    return inbound._replace(body=body)
 
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, Sequence[str]]:

@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -67,8 +67,7 @@ class Gate:
     """What comes by each source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A channel and the connection of it that a request is for."""
 
     channel: Channel
@@ -179,7 +178,7 @@ async def capture(gate: Gate, target: Target, inbound: Inbound, *, request_id: U
     if unpacked.asks:
         first = taken[0].submission_id if taken else None
         asked = await gate.questioning.open(unpacked, target.connection, submission_id=first, now=inbound.received_at)
-        unpacked = replace(unpacked, questions=asked)
+        unpacked = unpacked._replace(questions=asked)
     reply = target.channel.reply(unpacked, receipts, inbound, target.connection)
     captured = _counted(target.channel.name, rows, taken, reply)
     gate.tally.received(target.connection.source_id, captured.accepted, at=inbound.received_at)
@@ -317,8 +316,12 @@ def _unstorable() -> InvalidInput:
 
 
 def _counted(channel: str, rows: Sequence[NewSubmission], taken: Sequence[Taken], reply: Reply) -> Captured:
-    replayed = sum(one.replayed for one in taken)
-    spam = sum(row.is_spam and not one.replayed for row, one in zip(rows, taken, strict=True))
+    replayed = spam = 0
+    for row, one in zip(rows, taken, strict=True):
+        if one.replayed:
+            replayed += 1
+        elif row.is_spam:
+            spam += 1
     accepted = len(taken) - replayed - spam
     for counter, count in ((telemetry.ACCEPTED, accepted), (telemetry.REPLAYED, replayed), (telemetry.SPAM, spam)):
         if count:

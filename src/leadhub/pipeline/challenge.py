@@ -1,7 +1,6 @@
 """Have a form's captcha verified before the form is taken, and decide what becomes of one that did not prove itself."""
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from typing import Protocol, assert_never
 
 from leadhub import telemetry
@@ -54,7 +53,7 @@ async def challenge(
                 raise Unavailable("The captcha cannot be verified right now. Send the form again.")
         case _:
             assert_never(verdict)
-    return replace(unpacked, submissions=(one.in_doubt(verdict.because),))
+    return unpacked._replace(submissions=(one.in_doubt(verdict.because),))
 
 
 def _refused(asked: Challenge) -> Capture:

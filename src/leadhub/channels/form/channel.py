@@ -7,7 +7,6 @@ A filled honeypot is answered like any other form: a robot learns nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 
 import orjson
@@ -132,7 +131,7 @@ def _opened(submission: Unpacked, opened: Opened, options: FormOptions) -> Unpac
     Raises:
         InvalidInput: its source takes no form in doubt.
     """
-    submission = replace(submission, dedupe_key=opened.dedupe_key or submission.dedupe_key)
+    submission = submission._replace(dedupe_key=opened.dedupe_key or submission.dedupe_key)
     if opened.doubt is None or submission.is_spam:
         return submission
     if options.form_token is Otherwise.REFUSE:
@@ -149,7 +148,7 @@ def _unsolved(submission: Unpacked, captcha: CaptchaOptions) -> Unpacked:
 def _asked(submission: Unpacked, challenge: Challenge) -> Unpacked:
     """Return a form without its captcha's token, under which it is taken once if it has no better key."""
     key = submission.dedupe_key or f"captcha:{sha256(challenge.token.encode()).hexdigest()}"
-    return replace(submission, raw=without_token(submission.raw, challenge.token), dedupe_key=key)
+    return submission._replace(raw=without_token(submission.raw, challenge.token), dedupe_key=key)
 
 
 def _submission(sent: FormFields, options: FormOptions, inbound: Inbound, media: MediaType) -> Unpacked:

@@ -4,7 +4,6 @@ Plain, without style or script, so that the strictest content policy holds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from html import escape
 from urllib.parse import unquote
 
@@ -68,7 +67,7 @@ def not_taken(status: int, headers: Sequence[tuple[str, str]] = ()) -> Reply:
     """Return the page after a refusal that has nothing to do with what is in the fields."""
     because = _WHY.get(status, _WITHOUT_REASON)
     page = _page(status, "Your message was not sent", f'<p role="alert">{escape(because)}</p>')
-    return replace(page, headers=(*page.headers, *headers))
+    return page._replace(headers=(*page.headers, *headers))
 
 
 def _named(error: FieldError) -> str:
