@@ -72,10 +72,20 @@ async def test_requests_that_come_together_share_a_commit_and_one_nudge(resource
     nudge = Nudges()
     inbox = open_inbox(resources, nudge=nudge)
 
-    await put_each(inbox, *[[a_submission()] for _ in range(50)])
+    await put_each(inbox, *[[a_submission()] for _ in range(15)])
 
-    assert await count(resources, "submission") == 50
+    assert await count(resources, "submission") == 15
     assert nudge.count == 1
+
+
+async def test_a_crowd_is_shared_out_between_the_flushers(resources: Resources) -> None:
+    nudge = Nudges()
+    inbox = open_inbox(resources, nudge=nudge)
+
+    await put_each(inbox, *[[a_submission()] for _ in range(100)])
+
+    assert await count(resources, "submission") == 100
+    assert nudge.count == 2
 
 
 async def test_many_requests_are_all_stored(resources: Resources) -> None:

@@ -24,6 +24,9 @@ __all__ = ["Inbox", "Limits", "NewSubmission", "Taken"]
 
 _BATCH_ROWS = 500
 _BATCH_BYTES = 4_000_000
+_SHARED_ROWS = 16
+"""More waiting rows than this are shared out between the flushers. If one took all, then all who wait would be answered
+at once, come again at once, and leave the gateway with nothing to do during the next commit."""
 _FLIGHTS = 2
 """Two, so that a lead that comes while a commit is under way need not wait for it: half the latency at ordinary rates,
 the same throughput at high ones. And one that hangs on a dead connection holds nobody else up."""
@@ -167,13 +170,14 @@ class Inbox:
         """
         batch: list[Waiter] = []
         keys: set[Key] = set()
+        most = min(max(_SHARED_ROWS, self._rows // _FLIGHTS), _BATCH_ROWS)
         rows = size = 0
         while self._queue:
             waiter = self._queue[0]
             rows += len(waiter.rows)
             size += waiter.size
             must_wait = len(waiter.rows) > 1 and not keys.isdisjoint(waiter.keys)
-            if batch and (rows > _BATCH_ROWS or size > _BATCH_BYTES or must_wait):
+            if batch and (rows > most or size > _BATCH_BYTES or must_wait):
                 break
             batch.append(self._queue.popleft())
             keys.update(waiter.keys)
