@@ -13,7 +13,7 @@ from uuid import UUID
 import redis.asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from leadhub.domain.ids import uuid7
+from leadhub.domain.ids import uuid7_number
 from leadhub.outbound import queue
 from leadhub.outbound.fetching import Apis, Platforms
 from leadhub.outbound.jsonl import JsonlFiles
@@ -47,10 +47,10 @@ class Ids:
 
     def __call__(self) -> UUID:
         """Return the next id."""
-        began = time.time_ns() // 1_000_000 << 80
-        if began >= self._until:
-            self._last = uuid7(clock(), self._draw(10)).int
-            self._until = (self._last >> 80) + 1 << 80
+        milliseconds = time.time_ns() // 1_000_000
+        if milliseconds << 80 >= self._until:
+            self._last = uuid7_number(milliseconds, self._draw(10))
+            self._until = milliseconds + 1 << 80
         else:
             self._last += 1 + int.from_bytes(self._draw(4), "big")
         return UUID(int=self._last)

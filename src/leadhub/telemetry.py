@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import MutableMapping
 from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
@@ -111,22 +112,27 @@ def _allow_listed(_logger: object, _method: str, line: MutableMapping[str, Any])
     return line
 
 
+def _with_ids_as_text(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write ids as people do; orjson does so by itself, at a tenth of the cost."""
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in line.items()}
+
+
 def configure_logging(*, log_format: str, level: str) -> None:
     """Send structured lines to stderr, and every library's warnings through the same allow-list."""
-    renderer: structlog.typing.Processor
+    rendering: list[structlog.typing.Processor]
     factory: structlog.WriteLoggerFactory | structlog.BytesLoggerFactory
     if log_format == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        rendering = [_with_ids_as_text, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
         factory = structlog.WriteLoggerFactory(sys.stderr)
     else:  # a line a request: orjson and no detour through text are a tenth of its cost
-        renderer = structlog.processors.JSONRenderer(serializer=orjson.dumps)
+        rendering = [structlog.processors.JSONRenderer(serializer=orjson.dumps)]
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _allow_listed,
-            renderer,
+            *rendering,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=factory,

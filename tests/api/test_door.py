@@ -136,8 +136,8 @@ async def test_one_line_a_request_names_the_route_and_nobody(gateway: Gateway, c
     first, second, third = [line for line in lines if line["event"] == "request"]
     assert first["route"] == "/in/{channel}/{key}"
     assert first["status"] == 202
-    assert first["request_id"] == answer.headers["x-request-id"]
-    assert first["source_id"] == str(source_id)
+    assert str(first["request_id"]) == answer.headers["x-request-id"]
+    assert first["source_id"] == source_id
     assert first["accepted"] == 1
     assert first["duration_ms"] > 0
     assert second["route"] == "/echo/{thing}"

@@ -107,7 +107,7 @@ class Door:
             route=_route(scope),
             status=status,
             duration_ms=round(seconds * 1000, 1),
-            request_id=str(scope["state"]["request_id"]),
+            request_id=scope["state"]["request_id"],
             **scope["state"]["note"],
         )
 

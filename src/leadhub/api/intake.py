@@ -50,7 +50,7 @@ class Intake:
         inbound = _without_body(scope, now, call)
         decoration = target.channel.decorate(inbound, target.connection)
         note = scope["state"]["note"]
-        note |= {"channel": target.channel.name, "source_id": str(target.connection.source_id)}
+        note |= {"channel": target.channel.name, "source_id": target.connection.source_id}
         try:
             if scope["method"] != "POST":
                 return _without_lead(scope, target, inbound, decoration)

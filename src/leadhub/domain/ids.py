@@ -34,12 +34,20 @@ def uuid7(now: datetime, entropy: bytes) -> UUID:
     >>> uuid7(datetime(2026, 1, 15, 9, 30, tzinfo=UTC), bytes(10))
     UUID('019bc0fd-89c0-7000-8000-000000000000')
     """
-    milliseconds = (now - _EPOCH) // timedelta(milliseconds=1)
+    return UUID(int=uuid7_number((now - _EPOCH) // timedelta(milliseconds=1), entropy))
+
+
+def uuid7_number(milliseconds: int, entropy: bytes) -> int:
+    """Return the 128 bits of a UUIDv7 as a number.
+
+    Args:
+        milliseconds: since 1970.
+        entropy: at least 10 bytes.
+    """
     random = int.from_bytes(entropy[:_RANDOM_BYTES], "big")
     value = (milliseconds & ((1 << 48) - 1)) << 80
     value |= 0x7 << 76 | ((random >> 62) & 0xFFF) << 64
-    value |= 0b10 << 62 | (random & ((1 << 62) - 1))
-    return UUID(int=value)
+    return value | 0b10 << 62 | (random & ((1 << 62) - 1))
 
 
 def first_uuid7(instant: datetime) -> UUID:

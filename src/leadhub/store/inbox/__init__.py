@@ -87,10 +87,7 @@ class Inbox:
     @property
     def is_saturated(self) -> bool:
         """Whether a new submission would be refused now."""
-        limits = self._limits
-        if not self._is_open or self._rows >= limits.rows or self._bytes >= limits.bytes:
-            return True
-        return bool(self._queue) and asyncio.get_running_loop().time() - self._queue[0].since > limits.wait_seconds
+        return not self._is_open or self._rows >= self._limits.rows or self._bytes >= self._limits.bytes
 
     def refuse_if_saturated(self) -> None:
         """Say no early, before a request's body is read.
