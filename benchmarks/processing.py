@@ -31,22 +31,26 @@ _ACTIVITIES: list[list[dict[str, Any]]] = [
 ]
 
 
-def content(person: int) -> str:
+def fields_of(person: int, someone: Person) -> dict[str, str]:
+    """Return what a person states."""
+    return {
+        "email": someone.email,
+        "phone": someone.phone,
+        "full_name": f"{someone.first_name} {someone.last_name}",
+        "company": someone.company,
+        "job_title": _TITLES[person % len(_TITLES)],
+        "industry": "SaaS",
+        "employees": str(person % 2000),
+        "country": _COUNTRIES[person % len(_COUNTRIES)],
+        "message": "We would like to know how your product could help our team next quarter.",
+    }
+
+
+def content(person: int, someone: Person | None = None) -> str:
     """Return one stored submission's content, some 600 bytes; no two people have more in common than people have."""
-    someone = Person.number(person)
     return json.dumps(
         {
-            "fields": {
-                "email": someone.email,
-                "phone": someone.phone,
-                "full_name": f"{someone.first_name} {someone.last_name}",
-                "company": someone.company,
-                "job_title": _TITLES[person % len(_TITLES)],
-                "industry": "SaaS",
-                "employees": str(person % 2000),
-                "country": _COUNTRIES[person % len(_COUNTRIES)],
-                "message": "We would like to know how your product could help our team next quarter.",
-            },
+            "fields": fields_of(person, someone or Person.number(person)),
             "attribution": {"utm_source": "news", "utm_campaign": f"c{person % 20}", "gclid": f"x{person}"},
             "activities": _ACTIVITIES[person % len(_ACTIVITIES)],
             "consents": [{"purpose": "marketing", "channel": "email", "granted": True, "wording": "v1"}],
