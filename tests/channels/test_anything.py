@@ -30,7 +30,7 @@ def test_any_document_is_taken_or_refused_and_what_is_taken_comes_back(document:
         return
 
     for each in submissions:
-        stored = each.content.model_dump_json(exclude_defaults=True)
+        stored = each.content.stored()
         assert Content.model_validate_json(stored) == each.content
         assert "\\u0000" not in stored.replace("\\\\", "")
 

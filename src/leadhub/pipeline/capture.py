@@ -13,7 +13,6 @@ from uuid import UUID
 
 import orjson
 from prometheus_client import Counter
-from pydantic_core import PydanticSerializationError
 
 from leadhub import telemetry
 from leadhub.channels.protocol import Capture, Channel, Connection, Inbound, Quarantined, Receipt, Reply, Unpacked
@@ -278,8 +277,8 @@ def _fingerprint(unpacked: Unpacked) -> bytes:
 def _content(unpacked: Unpacked) -> str:
     """Return the content as JSON that PostgreSQL can hold; hygiene is the channel's, this is the second lock."""
     try:
-        content = unpacked.content.model_dump_json(exclude_defaults=True)
-    except (PydanticSerializationError, UnicodeError):
+        content = unpacked.content.stored()
+    except TypeError:
         raise _unstorable() from None
     if "\\u0000" in content and _NUL.search(content):
         raise _unstorable()
