@@ -14,8 +14,8 @@ from rapidfuzz.distance import OSA, JaroWinkler
 
 from leadhub.domain.matching.names import Likeness, Name, NameLikeness, compare_names
 from leadhub.domain.matching.profile import Profile
-from leadhub.domain.matching.sighting import Key, Place, Sighting
-from leadhub.domain.matching.weights import Weights
+from leadhub.domain.matching.sighting import NOWHERE, Key, Place, Sighting
+from leadhub.domain.matching.weights import Weight, Weights
 from leadhub.domain.normalisation import EmailClass
 
 _COMPANY_ALIKE = 0.92
@@ -28,20 +28,11 @@ _LEAST_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What one comparison says."""
-
-    compares: str
-    level: str
-    bits: float
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that a comparison of a submission with a lead brought."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[Weight, ...]
+    """The rows of the table that say something of the two."""
     start: float
     """Before anything is compared: how unlikely it is that this is the one lead among all, in bits."""
     name: NameLikeness
@@ -59,7 +50,7 @@ class Evidence:
     @property
     def bits(self) -> float:
         """What it adds up to."""
-        return self.start + sum(line.bits for line in self.lines)
+        return self.start + sum([line.bits for line in self.lines])
 
     def document(self) -> dict[str, Any]:
         """Return it for storing and showing; it holds no value of anybody."""
@@ -91,11 +82,12 @@ def compare(
     """
     name = best_name(sighting.name, profile.names, weights)
     kinds = {key.kind.partition(":")[0] for key in held if key in sighting.keys and key not in shared}
-    if knows_hashed(sighting, profile) and not any(key.is_mailbox and key in shared for key in sighting.keys):
+    is_hashed = knows_hashed(sighting, profile)
+    if is_hashed and not any(key.is_mailbox and key in shared for key in sighting.keys):
         kinds.add("email")
     level = {
         "external id": "equal" if "external" in kinds else "",
-        "e-mail": "equal" if "email" in kinds else _email(sighting, profile, name),
+        "e-mail": "equal" if "email" in kinds else _email(sighting, profile, name, is_hashed=is_hashed),
         "phone": "equal" if "phone" in kinds else _phone(sighting, profile),
         "first name": name.first,
         "last name": name.last,
@@ -103,11 +95,11 @@ def compare(
         "company": _company(sighting, profile),
     }
     level |= _place(sighting.place, profile.places, weights)
-    lines = []
-    for compares, found in level.items():
-        if (row := weights.by_level.get((compares, found))) is not None:
-            bits = row.bits + bits_to_pick_one if row.picks_one else row.bits
-            lines.append(Line(compares, found, bits, row.meaning))
+    lines = [
+        replace(row, bits=row.bits + bits_to_pick_one) if row.picks_one else row
+        for part in level.items()
+        if (row := weights.by_level.get(part)) is not None
+    ]
     if weights.common_names:
         lines = [_weighed(line, sighting.name, name, weights.common_names) for line in lines]
     return Evidence(tuple(lines), -bits_to_pick_one, name, level, weights.version)
@@ -121,7 +113,7 @@ def best_name(name: Name, names: Collection[Name], weights: Weights) -> NameLike
     return max(found, key=lambda one: _name_bits(one, weights), default=_NOTHING)
 
 
-def _weighed(line: Line, name: Name, likeness: NameLikeness, common: Mapping[str, float]) -> Line:
+def _weighed(line: Weight, name: Name, likeness: NameLikeness, common: Mapping[str, float]) -> Weight:
     """Take from the same name what it is worth less if many people have it."""
     if line.level != Likeness.EXACT:
         return line
@@ -136,7 +128,7 @@ def among_namesakes(evidence: Evidence, namesakes: int) -> Evidence:
     worth, most = sum(line.bits for line in lines), round(-evidence.start - log2(namesakes), 1)
     if not evidence.says_name or worth <= most:
         return evidence
-    common = Line("name", "common", most - worth, f"{namesakes} leads have this name")
+    common = Weight("name", "common", most - worth, f"{namesakes} leads have this name")
     return replace(evidence, lines=(*evidence.lines, common))
 
 
@@ -154,13 +146,14 @@ def _generation(name: Name, names: Collection[Name]) -> str:
     return "differs" if name.suffix and known and name.suffix not in known else ""
 
 
-def _email(sighting: Sighting, profile: Profile, name: NameLikeness) -> str:
-    email, others = sighting.email, profile.own_mailboxes
+def _email(sighting: Sighting, profile: Profile, name: NameLikeness, *, is_hashed: bool) -> str:
+    email = sighting.email
     if not email or not profile.emails:
         return ""
-    if email in profile.emails or knows_hashed(sighting, profile):
+    if is_hashed or email in profile.emails:
         return "shared" if sighting.email_class is EmailClass.ROLE else "family"
-    names = {part for one in (sighting.name, *profile.names) for part in (one.first, one.last) if len(part) > 2}
+    others = profile.own_mailboxes
+    names = (sighting.name, *profile.names)
     levels = {_addresses(email, other, names) for other in others} if sighting.has_own_mailbox else set()
     spelt = ""
     if name.last is Likeness.UNKNOWN:
@@ -202,27 +195,32 @@ def knows_hashed(sighting: Sighting, profile: Profile) -> bool:
     """Whether one of two says a mailbox that the other knows by its SHA-256."""
     if not sighting.email_hashes or not profile.emails:
         return False
-    if any(digest in profile.emails for digest in sighting.email_hashes):
+    if not profile.emails.keys().isdisjoint(sighting.email_hashes):
         return True
     came_hashed = sighting.email_class is None
     return came_hashed and any(sha256(email.encode()).hexdigest() == sighting.email for email in profile.own_mailboxes)
 
 
-def _addresses(one: str, other: str, names: Collection[str]) -> str:
+def _addresses(one: str, other: str, names: Collection[Name]) -> str:
     """Compare two different mailboxes, each of one person; a person's own name in one makes it usual."""
     local, domain = _parts(one)
     other_local, other_domain = _parts(other)
     if local == other_local:
         if OSA.distance(domain, other_domain, score_cutoff=2) <= 2 and len(local) >= _LEAST_LOCAL:
             return "slip"
-        return "handle" if is_unusual(local) and not any(name in local for name in names) else "similar"
+        return "handle" if is_unusual(local) and not any(name in local for name in _words(names)) else "similar"
     if domain == other_domain and min(len(local), len(other_local)) >= _LEAST_LOCAL and _is_slip(local, other_local):
         # Antonio Marim's and Antonio Narim's addresses differ by a letter since their names do.
-        are_spelt = any(name in local and name not in other_local for name in names) and any(
-            name in other_local and name not in local for name in names
+        words = _words(names)
+        are_spelt = any(word in local and word not in other_local for word in words) and any(
+            word in other_local and word not in local for word in words
         )
         return "similar" if are_spelt else "slip"
     return "similar" if JaroWinkler.similarity(local, other_local) >= _LOCAL_ALIKE else ""
+
+
+def _words(names: Collection[Name]) -> set[str]:
+    return {part for name in names for part in (name.first, name.last) if len(part) > 2}
 
 
 def _parts(address: str) -> tuple[str, str]:
@@ -254,7 +252,7 @@ def _digits(text: str) -> str:
 def _phone(sighting: Sighting, profile: Profile) -> str:
     if not sighting.phones or not profile.phones:
         return ""
-    if any(phone in profile.phones for phone in sighting.phones):
+    if not profile.phones.keys().isdisjoint(sighting.phones):
         return "shared"
     pairs = ((phone, other) for phone in sighting.phones for other in profile.phones)
     return "slip" if any(_one_digit_off(*pair) for pair in pairs) else "differs"
@@ -267,7 +265,7 @@ def _one_digit_off(one: str, other: str) -> bool:
 def _company(sighting: Sighting, profile: Profile) -> str:
     if not sighting.companies or not profile.companies:
         return ""
-    if any(company in profile.companies for company in sighting.companies):
+    if not profile.companies.keys().isdisjoint(sighting.companies):
         return "equal"
     pairs = [(one, other) for one in sighting.companies for other in profile.companies]
     return "alike" if any(_companies_alike(*pair) for pair in pairs) else "differs"
@@ -283,8 +281,10 @@ def _companies_alike(one: str, other: str) -> bool:
 
 def _place(place: Place, places: Collection[Place], weights: Weights) -> dict[str, str]:
     """Compare a place with the one of a lead's that fits best, part by part."""
-    found = [_compare_places(place, other) for other in places] if place != Place() else []
-    return max(found, key=lambda levels: _bits(levels, weights), default={})
+    if not places or place == NOWHERE:
+        return {}
+    found = [_compare_places(place, other) for other in places]
+    return max(found, key=lambda levels: _bits(levels, weights)) if len(found) > 1 else found[0]
 
 
 def _bits(levels: Mapping[str, str], weights: Weights) -> float:
