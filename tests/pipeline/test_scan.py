@@ -180,8 +180,8 @@ async def test_the_bits_are_learnt_into_a_version_that_decides_only_when_activat
     assert (done.leads, done.learnt) == (60, 2)
     found = await weighing.compare(work.engine, None, 2, leads=50)
     assert (found.old, found.new, found.leads) == (1, 2, 50)
-    assert found.common_names == (0, len(lasts))
-    assert any(row.before != row.after for row in found.rows if row.compares == "last name")
+    assert found.common_values == (0, len(lasts))
+    assert any(row.before != row.after for row in found.rows if row.compares == "first name")
     assert sum(turn.pairs for turn in found.turns) <= found.pairs
 
     await weighing.activate(work.engine, 2, author="a test", now=clock())

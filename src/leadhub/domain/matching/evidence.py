@@ -12,10 +12,10 @@ from typing import Any
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from leadhub.domain.matching.names import Likeness, Name, NameLikeness, compare_names
+from leadhub.domain.matching.names import Likeness, Name, NameLikeness, compare_names, differ_by_a_slip
 from leadhub.domain.matching.profile import Profile
 from leadhub.domain.matching.sighting import NOWHERE, Key, Place, Sighting
-from leadhub.domain.matching.weights import Weight, Weights
+from leadhub.domain.matching.weights import SAME_VALUE, CommonValues, Weight, Weights
 from leadhub.domain.normalisation import EmailClass
 
 _COMPANY_ALIKE = 0.92
@@ -100,8 +100,8 @@ def compare(
         for part in level.items()
         if (row := weights.by_level.get(part)) is not None
     ]
-    if weights.common_names:
-        lines = [_weighed(line, sighting.name, name, weights.common_names) for line in lines]
+    if weights.common_values:
+        lines = [_weighed(line, sighting, profile.names, name, weights.common_values) for line in lines]
     return Evidence(tuple(lines), -bits_to_pick_one, name, level, weights.version)
 
 
@@ -113,13 +113,39 @@ def best_name(name: Name, names: Collection[Name], weights: Weights) -> NameLike
     return max(found, key=lambda one: _name_bits(one, weights), default=_NOTHING)
 
 
-def _weighed(line: Weight, name: Name, likeness: NameLikeness, common: Mapping[str, float]) -> Weight:
-    """Take from the same name what it is worth less if many people have it."""
-    if line.level != Likeness.EXACT:
+def _weighed(
+    line: Weight, sighting: Sighting, names: Collection[Name], likeness: NameLikeness, common: CommonValues
+) -> Weight:
+    """Take from a line what it is worth less since many leads have that name, street or town."""
+    if line.compares in _NAME:
+        return _weighed_name(line, sighting.name, names, likeness, common)
+    if SAME_VALUE.get(line.compares) != line.level:
         return line
+    value = sighting.place.street if line.compares == "street" else sighting.place.city
+    return _at_most(line, common.get(line.compares, {}).get(value, line.bits), "a common one")
+
+
+def _weighed_name(
+    line: Weight, name: Name, names: Collection[Name], likeness: NameLikeness, common: CommonValues
+) -> Weight:
     is_first = (line.compares == "first name") is not likeness.is_swapped
-    bits = common.get((name.first if is_first else name.last) or name.first, line.bits)
-    return replace(line, bits=bits, meaning=f"{line.meaning}, a common one") if bits < line.bits else line
+    value = (name.first if is_first else name.last) or name.first
+    if line.level == Likeness.EXACT:
+        # Of a swapped name it is not known which of the two fields is the right one.
+        fields = _NAME if likeness.is_swapped else (line.compares,)
+        bits = min(common.get(field, {}).get(value, line.bits) for field in fields)
+        return _at_most(line, bits, "a common one")
+    often = common.get(line.compares, {})
+    if line.level == Likeness.NEAR and value in often and not likeness.is_swapped:
+        others = {known.first if is_first else known.last for known in names}
+        # Meier and Maier, Julia and Julian: a slip seldom makes a name that many others have.
+        if any(other in often and differ_by_a_slip(value, other) for other in others):
+            return _at_most(line, 0, "or another one, since both are common")
+    return line
+
+
+def _at_most(line: Weight, bits: float, why: str) -> Weight:
+    return replace(line, bits=bits, meaning=f"{line.meaning}, {why}") if bits < line.bits else line
 
 
 def among_namesakes(evidence: Evidence, namesakes: int) -> Evidence:
@@ -307,16 +333,22 @@ def _compare_words(one: str, other: str) -> str:
         return "equal"
     # Not by likeness as a whole: Allan Street and MacLagan Street have most of their letters in common.
     a, b = letters(one), letters(other)
-    slips = min(len(a), len(b)) // _LETTERS_A_SLIP
-    return "near" if OSA.distance(a, b, score_cutoff=slips) <= slips else "differs"
+    most = min(len(a), len(b)) // _LETTERS_A_SLIP
+    slips = OSA.distance(a, b, score_cutoff=most)
+    if slips > most:
+        return "differs"
+    return "near" if slips <= 1 else "alike"
 
 
 def _compare_codes(one: str, other: str) -> str:
+    """Compare postcodes: 10115 and 10151 are a slip of the fingers, 10115 and 10117 may as well be neighbours."""
     if not one or not other:
         return ""
     if one == other:
         return "equal"
-    return "near" if len(one) > 1 and OSA.distance(one, other, score_cutoff=1) <= 1 else "differs"
+    if len(one) == 1 or OSA.distance(one, other, score_cutoff=1) > 1:
+        return "differs"
+    return "swapped" if sorted(one) == sorted(other) else "near"
 
 
 def _compare_houses(one: str, other: str) -> str:

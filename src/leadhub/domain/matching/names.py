@@ -113,6 +113,15 @@ def compare_family(one: str, other: str) -> Likeness:
     return Likeness.ALIKE if JaroWinkler.similarity(one, other) >= _FAMILY_ALIKE else Likeness.CONFLICT
 
 
+def differ_by_a_slip(one: str, other: str) -> bool:
+    """Whether nothing makes two names one but that they differ by a letter.
+
+    >>> differ_by_a_slip("julia", "julian"), differ_by_a_slip("jon", "john"), differ_by_a_slip("robert", "bob")
+    (True, False, False)
+    """
+    return not same_given_name(one, other) and not _shares_a_part(one, other) and _is_slip(one, other)
+
+
 def _is_one_name(one: str, other: str) -> bool:
     return one == other or _is_slip(one, other)
 
