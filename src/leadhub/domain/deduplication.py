@@ -250,7 +250,11 @@ def _is_at_home(evidence: Evidence) -> bool:
     if evidence.level["phone"] == "differs" and evidence.level["e-mail"] in {"differs", "similar"}:
         return False
     street, house, postcode, town = (evidence.level.get(part) for part in ("street", "house", "postcode", "town"))
-    return street in {"equal", "near"} and house == "equal" and bool({postcode, town} & {"equal", "near"})
+    return street in _MAY_BE_ONE and house == "equal" and not _MAY_BE_ONE.isdisjoint({postcode, town})
+
+
+_MAY_BE_ONE = frozenset({"equal", "near", "alike", "swapped"})
+"""Levels of a street, postcode or town that spelling alone may account for."""
 
 
 def _is_at_work(sighting: Sighting, profile: Profile, evidence: Evidence) -> bool:
