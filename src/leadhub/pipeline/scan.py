@@ -13,8 +13,8 @@ alike. A scan that is killed goes on behind its last whole slice; doing a slice 
 A slice and the likeliest doubts are all that is held in memory.
 
 Splink on DuckDB was tried in place of our own comparison and left out. With our block keys and without labels both find
-the same: closed F1 on FEBRL 1 to 4, without date of birth, 0.999, 0.996, 0.998 and 0.998 for Splink, 1.000, 0.999,
-0.998 and 0.997 for ours (`./run bench dedupe`). It would bring DuckDB and pandas, an export of the base, and a second
+the same: closed F1 on FEBRL 1 to 4, without date of birth, 0.999, 0.996, 0.998 and 0.998 for Splink, 1.000, 0.998,
+0.999 and 0.997 for ours (`./run bench dedupe`). It would bring DuckDB and pandas, an export of the base, and a second
 explanation beside the one that online decisions have.
 """
 
