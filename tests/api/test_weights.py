@@ -12,7 +12,7 @@ async def learnt(admin: Admin) -> None:
     """A second version, as a scan would leave it."""
     async with driver.transaction(admin.resources.engine) as connection:
         version = await store.next_version(connection)
-        document = SHIPPED.document() | {"ask_from": 0.0, "common_names": {"smith": 6.5}}
+        document = SHIPPED.document() | {"ask_from": 0.0, "common_values": {"last name": {"smith": 6.5}}}
         await store.add(connection, version, document, author="leadhub", note="learnt", now=clock())
 
 
@@ -31,7 +31,7 @@ async def test_a_version_is_read_compared_activated_and_taken_back(client: httpx
         (2, "draft"),
         (1, "active"),
     ]
-    assert shown["common_names"] == {"smith": 6.5}
+    assert shown["common_values"] == {"last name": {"smith": 6.5}}
     assert {"compares", "level", "bits", "meaning", "picks_one"} == shown["rows"][0].keys()
     assert (compared["old"], compared["new"], compared["leads"], compared["turns"]) == (1, 2, 0, [])
     assert (activated.json()["state"], again.status_code) == ("active", 200)

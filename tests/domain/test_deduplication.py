@@ -60,6 +60,10 @@ def decided(sighting: Sighting, *leads: Known) -> Decision:
             {"full_name": "Ada Kinge", "street": "Hauptstraße 5", "postal_code": "10115", "country": "DE"},
         ),
         (
+            {"full_name": "Ada King", "street": "Lindenberger Weg 5", "postal_code": "10115", "country": "DE"},
+            {"full_name": "Ada King", "street": "Lindnberger Weeg 5", "postal_code": "10151", "country": "DE"},
+        ),
+        (
             {"full_name": "Ada King", "company": "Acme GmbH"},
             {"full_name": "Ada King", "company": "ACME", "phone": MOBILE},
         ),

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from leadhub.domain.deduplication import Key, Known, Scale, decide
 from leadhub.domain.ids import LeadId
 from leadhub.domain.matching.block_keys import block_keys
-from leadhub.domain.matching.estimation import Pattern, estimate, pattern_of
+from leadhub.domain.matching.estimation import ANY_OTHER, Pattern, estimate, pattern_of
 from leadhub.domain.matching.names import Likeness, Name, compare_family, compare_given, compare_names
 from leadhub.domain.matching.profile import MOST_VALUES, profile_of, read
 from leadhub.domain.matching.sighting import Place, Sighting, sighting_of
 from leadhub.domain.matching.weights import SHIPPED
+from leadhub.domain.matching.weights import read as read_weights
 from leadhub.domain.normalisation import normalise
 from leadhub.domain.register import Register
 
@@ -184,20 +185,38 @@ def test_learning_finds_the_bits_behind_invented_pairs() -> None:
     candidates = Counter(shown(same=random_.random() < 0.3) for _ in range(4000))
     strangers = Counter(shown(same=False) for _ in range(20_000))
 
-    learnt = estimate(candidates, strangers, SHIPPED, version=2, bits_to_pick_one=3)
+    # One first name in ten is Ada; the others are rare.
+    shares = {"first name": {"ada": 0.1, ANY_OTHER: 0.001}}
+
+    learnt = estimate(candidates, strangers, shares, SHIPPED, version=2, bits_to_pick_one=3)
 
     bits = {(row.compares, row.level): row.bits for row in learnt.rows}
     assert learnt.version == 2
-    assert bits["first name", "exact"] == pytest.approx(4.2, abs=0.3)
+    assert bits["first name", "exact"] == pytest.approx(9.8, abs=0.3)
+    assert learnt.common_values["first name"] == {"ada": pytest.approx(3.2, abs=0.2)}
+    assert bits["last name", "exact"] == pytest.approx(3.2, abs=0.3)
     assert bits["phone", "shared"] == pytest.approx(6.3, abs=0.3)
     assert bits["last name", "conflict"] == pytest.approx(-4.2, abs=0.8)
     assert bits["company", "equal"] == SHIPPED.by_level["company", "equal"].bits
     assert bits["e-mail", "equal"] == SHIPPED.by_level["e-mail", "equal"].bits
 
 
+def test_random_pairs_that_are_one_person_do_not_make_what_one_person_shows_look_usual() -> None:
+    one_person = pattern_of({"first name": "exact", "last name": "exact", "phone": "shared", "company": "equal"})
+    others = pattern_of({"first name": "conflict", "last name": "conflict", "phone": "differs", "company": "differs"})
+    candidates = Counter({one_person: 500, others: 500})
+
+    learnt = [
+        estimate(candidates, Counter({others: 9_000, **more}), {}, SHIPPED, version=2, bits_to_pick_one=6).by_level
+        for more in ({}, {one_person: 90})
+    ]
+
+    assert learnt[1]["phone", "shared"].bits == pytest.approx(learnt[0]["phone", "shared"].bits, abs=0.1)
+
+
 def test_a_common_name_is_worth_less_and_the_explanation_says_so() -> None:
     one, other = (sighting_of(normalise({"full_name": "Ada Smith", "email": email})) for email in ("a@b.de", "c@d.de"))
-    weights = replace(SHIPPED, common_names={"smith": 4.5})
+    weights = replace(SHIPPED, common_values={"last name": {"smith": 4.5}})
 
     match = decide(one, [Known(LeadId(UUID(int=1)), profile_of([other]))], Scale(weights)).match
 
@@ -214,6 +233,7 @@ def test_a_common_name_is_worth_less_and_the_explanation_says_so() -> None:
         (("canning street", "12"), ("caning street", "21"), ("near", "near")),
         (("allan street", "12"), ("maclagan street", "13"), ("differs", "differs")),
         (("may street", "12"), ("mullan street", "112"), ("differs", "differs")),
+        (("nungara street", "12"), ("wangara street", "12"), ("alike", "equal")),
     ],
 )
 def test_streets_and_houses(one: tuple[str, str], other: tuple[str, str], level: tuple[str, str]) -> None:
@@ -223,3 +243,65 @@ def test_streets_and_houses(one: tuple[str, str], other: tuple[str, str], level:
 
     assert match is not None
     assert (match.evidence.level["street"], match.evidence.level["house"]) == level
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "level"),
+    [
+        ("10115", "10115", "equal"),
+        ("10115", "10151", "swapped"),
+        ("10115", "10117", "near"),
+        ("SW1A1AA", "SW1A1A", "near"),
+        ("10115", "80331", "differs"),
+        ("5", "6", "differs"),
+        ("10115", "", ""),
+    ],
+)
+def test_postcodes(one: str, other: str, level: str) -> None:
+    known = Known(LeadId(UUID(int=1)), profile_of([Sighting(place=Place("x", postcode=other))]))
+
+    match = decide(Sighting(place=Place("x", postcode=one)), [known]).match
+
+    assert match is not None
+    assert match.evidence.level["postcode"] == level
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "last"),
+    [
+        (Name("anna", "meier"), Name("anna", "maier"), 0),
+        (Name("anna", "meier"), Name("anna", "meierr"), 7),
+        (Name("anna", "meier"), Name("anna", "meier"), 5),
+        (Name("anna", "meier"), Name("meier", "anna"), 5),
+    ],
+)
+def test_a_letter_between_two_common_names_says_nothing(one: Name, other: Name, last: float) -> None:
+    known = Known(LeadId(UUID(int=1)), profile_of([Sighting(name=other)]))
+    weights = replace(SHIPPED, common_values={"last name": {"meier": 5.0, "maier": 5.0}})
+
+    match = decide(Sighting(name=one), [known], Scale(weights)).match
+
+    assert match is not None
+    assert min(line.bits for line in match.evidence.lines) == last
+
+
+def test_a_short_form_of_a_common_name_is_still_that_name() -> None:
+    known = Known(LeadId(UUID(int=1)), profile_of([Sighting(name=Name("john", "quill"))]))
+    weights = replace(SHIPPED, common_values={"first name": {"jon": 4.0, "john": 4.0}})
+
+    match = decide(Sighting(name=Name("jon", "quill")), [known], Scale(weights)).match
+
+    assert match is not None
+    assert [line.bits for line in match.evidence.lines] == [5, 9]
+
+
+def test_a_table_from_before_a_level_was_told_apart_has_the_shipped_bits_for_it() -> None:
+    document = SHIPPED.document()
+    older = [dict(row) for row in document["rows"] if row["level"] not in {"swapped", "alike"}]
+    del document["common_values"]
+
+    found = read_weights(3, document | {"rows": older, "common_names": {"smith": 6.5}})
+
+    assert found.by_level["postcode", "swapped"] == SHIPPED.by_level["postcode", "swapped"]
+    assert found.common_values["last name"] == {"smith": 6.5}
+    assert read_weights(3, found.document()) == found

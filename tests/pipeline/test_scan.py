@@ -10,6 +10,7 @@ from tests.support.waiting import a_source, content, received
 
 from leadhub.domain.errors import Conflict, NotFound
 from leadhub.domain.ids import SubmissionId
+from leadhub.domain.matching.estimation import ANY_OTHER
 from leadhub.domain.matching.weights import SHIPPED
 from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
@@ -17,7 +18,7 @@ from leadhub.pipeline import reviewing, weighing
 from leadhub.pipeline.process import Processing, process_due
 from leadhub.pipeline.scan import Progress, scan
 from leadhub.resources import Ids, Resources, clock
-from leadhub.store import driver
+from leadhub.store import driver, scans
 from leadhub.store import weights as versions
 
 ADA = {"email": "ada.kowalski@gmail.com", "full_name": "Ada Kowalski"}
@@ -177,11 +178,15 @@ async def test_the_bits_are_learnt_into_a_version_that_decides_only_when_activat
 
     done = await scan(work, playbook, slice_rows=25)
 
+    async with driver.transaction(work.engine) as connection:
+        shares = await scans.shares(connection, least=10, most=7)
+    assert shares["last name"] == {last.lower(): pytest.approx(1 / 6) for last in lasts}
+    assert shares["first name"] == {ANY_OTHER: pytest.approx(1 / 10)}
     assert (done.leads, done.learnt) == (60, 2)
     found = await weighing.compare(work.engine, None, 2, leads=50)
     assert (found.old, found.new, found.leads) == (1, 2, 50)
-    assert found.common_names == (0, len(lasts))
-    assert any(row.before != row.after for row in found.rows if row.compares == "last name")
+    assert found.common_values == (0, len(lasts))
+    assert any(row.before != row.after for row in found.rows if row.compares == "first name")
     assert sum(turn.pairs for turn in found.turns) <= found.pairs
 
     await weighing.activate(work.engine, 2, author="a test", now=clock())

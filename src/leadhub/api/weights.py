@@ -13,6 +13,7 @@ from leadhub.api.dependencies import CallerNow, Now, OpenResources, admin_router
 from leadhub.api.paging import Page, PageQuery, cursors, page
 from leadhub.api.problems import problems
 from leadhub.domain.credentials import Scope
+from leadhub.domain.matching import weights as table
 from leadhub.pipeline import weighing
 from leadhub.resources import Resources
 from leadhub.store import driver
@@ -45,7 +46,7 @@ _COMPARISON: Final[Mapping[str, Any]] = {
     "rows": [
         {"compares": "town", "level": "equal", "meaning": "the same town", "before": 3, "after": 7.2},
     ],
-    "common_names": [0, 212],
+    "common_values": [0, 212],
     "leads": 200,
     "pairs": 341,
     "turns": [{"before": "review", "after": "new", "pairs": 4}],
@@ -99,7 +100,7 @@ class WeightsTableOut(WeightsOut):
                 "rows": [dict(_ROW)],
                 "same_from": 6,
                 "ask_from": -1,
-                "common_names": {"smith": 6.2},
+                "common_values": {"last name": {"smith": 6.2}, "town": {"berlin": 2.1}},
             }
         }
     )
@@ -107,7 +108,9 @@ class WeightsTableOut(WeightsOut):
     rows: list[RowOut]
     same_from: float = Field(description="Bits from which it is the same person, if a hard agreement stands behind it.")
     ask_from: float = Field(description="Bits from which a person is asked.")
-    common_names: dict[str, float] = Field(description="Names that many have → the bits that the same one is worth.")
+    common_values: dict[str, dict[str, float]] = Field(
+        description="Names, streets and towns that many leads have → the bits that the same one is worth."
+    )
 
 
 class ComparedRow(BaseModel):
@@ -147,7 +150,7 @@ class ComparisonOut(BaseModel):
     old: int
     new: int
     rows: list[ComparedRow] = Field(description="Those that differ most first.")
-    common_names: list[int] = Field(description="How many names each table knows to be common.")
+    common_values: list[int] = Field(description="How many names, streets and towns each table knows to be common.")
     leads: int = Field(description="In the sample: the newest.")
     pairs: int = Field(description="Compared: leads that share a key, and each lead's submissions with each other.")
     turns: list[TurnOut]
@@ -237,4 +240,5 @@ async def roll_back_weights(resources: OpenResources, caller: CallerNow, now: No
 async def _shown(resources: Resources, version: int) -> WeightsTableOut:
     async with driver.transaction(resources.engine) as connection:
         stored = await store.get(connection, version)
-    return WeightsTableOut.model_validate({**asdict(stored), **stored.document})
+    decides = table.read(stored.version, stored.document)
+    return WeightsTableOut.model_validate({**asdict(stored), **decides.document()})

@@ -155,8 +155,8 @@ def show(version: int | None = None, /, *, as_json: Json = False) -> None:
         more = " + those to pick one lead among all" if row.picks_one else ""
         say(f"{row.bits:+6g}  {clean(row.compares):<12} {clean(row.meaning)}{more}")
     say(f"{read.same_from:+6g}  and a hard agreement: the same person; from {read.ask_from:+g} a person is asked")
-    if read.common_names:
-        note(f"{len(read.common_names)} names are common, and worth less.")
+    if many := read.count_common():
+        note(f"{many} names, streets and towns are common, and worth less.")
 
 
 @weights_app.command
@@ -181,7 +181,7 @@ def compare(new: int, old: int | None = None, /, *, leads: int = 1_000, as_json:
     for row in found.rows:
         if row.before != row.after:
             say(f"  {_bits(row.before):>6} → {_bits(row.after):>6}  {clean(row.compares):<12} {clean(row.meaning)}")
-    say(f"  common names: {found.common_names[0]} → {found.common_names[1]}")
+    say(f"  common names, streets and towns: {found.common_values[0]} → {found.common_values[1]}")
     otherwise = sum(turn.pairs for turn in found.turns)
     say(f"[bold]{otherwise} of {found.pairs} comparisons[/bold] for the newest {found.leads} leads would end otherwise")
     for turn in found.turns:

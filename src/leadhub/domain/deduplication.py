@@ -202,7 +202,8 @@ def examine(sighting: Sighting, lead: Known, shared: Collection[Key], scale: Sca
         return Match(lead.lead_id, evidence, None, "the sender has another id for that person")
     if any(key.is_external and key in lead.keys for key in sighting.keys):
         return Match(lead.lead_id, evidence, _EXTERNAL, is_same=True)
-    proof, objection, bits = _proof(sighting, lead.profile, evidence), _objection(sighting, lead.profile), evidence.bits
+    proof, objection = _proof(sighting, lead.profile, evidence), _objection(sighting, lead.profile, evidence)
+    bits = evidence.bits
     is_same = proof is not None and objection is None and bits >= scale.weights.same_from
     is_question = not is_same and bits >= scale.weights.ask_from and (objection is None or proof is not None)
     return Match(lead.lead_id, evidence, proof, objection, is_same=is_same, is_question=is_question)
@@ -249,7 +250,11 @@ def _is_at_home(evidence: Evidence) -> bool:
     if evidence.level["phone"] == "differs" and evidence.level["e-mail"] in {"differs", "similar"}:
         return False
     street, house, postcode, town = (evidence.level.get(part) for part in ("street", "house", "postcode", "town"))
-    return street in {"equal", "near"} and house == "equal" and bool({postcode, town} & {"equal", "near"})
+    return street in _MAY_BE_ONE and house == "equal" and not _MAY_BE_ONE.isdisjoint({postcode, town})
+
+
+_MAY_BE_ONE = frozenset({"equal", "near", "alike", "swapped"})
+"""Levels of a street, postcode or town that spelling alone may account for."""
 
 
 def _is_at_work(sighting: Sighting, profile: Profile, evidence: Evidence) -> bool:
@@ -258,9 +263,10 @@ def _is_at_work(sighting: Sighting, profile: Profile, evidence: Evidence) -> boo
     return lacks and (evidence.level["company"] == "equal" or evidence.level["e-mail"] == "colleague")
 
 
-def _objection(sighting: Sighting, profile: Profile) -> str | None:
+def _objection(sighting: Sighting, profile: Profile, evidence: Evidence) -> str | None:
     """Return why it cannot be this lead whatever agrees, or None."""
-    if _names_contradict(sighting.name, profile.names):
+    has_one_name = len(profile.names) == 1  # most have: what was compared already is not compared anew
+    if evidence.name.first is Likeness.CONFLICT if has_one_name else _names_contradict(sighting.name, profile.names):
         return "the first names contradict each other"
     if _generations_differ([sighting.name], profile.names):
         return "the generations differ"

@@ -13,8 +13,8 @@ alike. A scan that is killed goes on behind its last whole slice; doing a slice 
 A slice and the likeliest doubts are all that is held in memory.
 
 Splink on DuckDB was tried in place of our own comparison and left out. With our block keys and without labels both find
-the same: closed F1 on FEBRL 1 to 4, without date of birth, 0.999, 0.996, 0.998 and 0.998 for Splink, 1.000, 0.999,
-0.998 and 0.997 for ours (`./run bench dedupe`). It would bring DuckDB and pandas, an export of the base, and a second
+the same: closed F1 on FEBRL 1 to 4, without date of birth, 0.999, 0.996, 0.998 and 0.998 for Splink, 1.000, 0.998,
+0.999 and 0.997 for ours (`./run bench dedupe`). It would bring DuckDB and pandas, an export of the base, and a second
 explanation beside the one that online decisions have.
 """
 
@@ -31,7 +31,7 @@ from leadhub.domain.deduplication import SAID_APART, Match, Scale, questions
 from leadhub.domain.doubts import Asked, Doubt, worth_asking
 from leadhub.domain.errors import Conflict, NotFound
 from leadhub.domain.ids import LeadId, SubmissionId
-from leadhub.domain.matching.estimation import Pattern, common_names, estimate, pattern_of
+from leadhub.domain.matching.estimation import Pattern, estimate, pattern_of
 from leadhub.domain.matching.weights import bits_to_pick_one
 from leadhub.domain.scoring import CompiledPlaybook
 from leadhub.pipeline import pairing
@@ -53,7 +53,7 @@ _MOST_DOUBTS = 1_000
 """Kept until the end, the likeliest: some turn out to be settled by then."""
 _STRANGERS_EACH = 5
 """Leads that each lead is compared with although nothing ties them: what strangers show."""
-_LEAST_HOLDERS, _MOST_NAMES = 10, 5_000
+_LEAST_HOLDERS, _MOST_VALUES = 10, 10_000
 _LEAST_CANDIDATES = 100
 """Fewer comparisons teach nothing: no version is made of them."""
 
@@ -323,12 +323,11 @@ async def _learn(work: Processing, kept: _Kept) -> int | None:
     async with driver.transaction(work.engine) as connection:
         start = await work.weights.current(connection)
         leads = await scans.count_living(connection)
-        held = await scans.name_holders(connection, least=_LEAST_HOLDERS, most=_MOST_NAMES)
+        shares = await scans.shares(connection, least=_LEAST_HOLDERS, most=_MOST_VALUES)
         version = await versions.next_version(connection)
         learnt = estimate(
-            kept.candidates, kept.strangers, start, version=version, bits_to_pick_one=bits_to_pick_one(leads)
+            kept.candidates, kept.strangers, shares, start, version=version, bits_to_pick_one=bits_to_pick_one(leads)
         )
-        learnt = replace(learnt, common_names=common_names(held, leads, learnt))
         note = f"learnt from {kept.candidates.total()} comparisons among {leads} leads, from version {start.version} on"
         await versions.add(connection, version, learnt.document(), author=BY_ITSELF, note=note, now=work.clock())
     return version

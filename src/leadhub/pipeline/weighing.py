@@ -115,8 +115,8 @@ class Comparison:
     new: int
     rows: tuple[Row, ...]
     """All rows, those that differ most first."""
-    common_names: tuple[int, int]
-    """How many names each table knows to be common."""
+    common_values: tuple[int, int]
+    """How many names, streets and towns each table knows to be common."""
     leads: int
     """In the sample: the newest."""
     pairs: int
@@ -159,7 +159,7 @@ async def compare(engine: AsyncEngine, old: int | None, new: int, *, leads: int,
         before.version,
         after.version,
         rows(before, after),
-        (len(before.common_names), len(after.common_names)),
+        (before.count_common(), after.count_common()),
         len(ids),
         pairs,
         tuple(Turn(*turn, count) for turn, count in turns.most_common()),

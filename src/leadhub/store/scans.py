@@ -217,17 +217,40 @@ async def that_ask(connection: Connection, ids: Collection[SubmissionId]) -> set
     return {SubmissionId(row[0]) for row in await connection.fetch(_SUBMISSIONS_ASKED, list(ids))}
 
 
-_HOLDERS = """
-SELECT part, count(*)
-  FROM (SELECT DISTINCT l.id, n.part
-          FROM lead AS l
-         CROSS JOIN LATERAL jsonb_array_elements(coalesce(l.profile -> 'names', '[]')) AS name
-         CROSS JOIN LATERAL (VALUES (name ->> 0), (name ->> 1)) AS n (part)
-         WHERE l.merged_into IS NULL AND n.part <> '') AS held
- GROUP BY part HAVING count(*) >= $1 ORDER BY count(*) DESC LIMIT $2
+# How likely a stranger has the same value: of one that many have, its share; of any other (''), what their shares are
+# on average, each counted as often as it is met.
+_SHARES = """
+WITH said AS (
+    SELECT DISTINCT l.id, v.compares, v.value
+      FROM lead AS l
+     CROSS JOIN LATERAL (
+           SELECT n.compares, n.value
+             FROM jsonb_array_elements(coalesce(l.profile -> 'names', '[]')) AS name
+            CROSS JOIN LATERAL (VALUES ('first name', name ->> 0), ('last name', name ->> 1)) AS n (compares, value)
+            UNION ALL
+           SELECT p.compares, p.value
+             FROM jsonb_array_elements(coalesce(l.profile -> 'places', '[]')) AS place
+            CROSS JOIN LATERAL (VALUES ('street', place ->> 0), ('town', place ->> 3)) AS p (compares, value)
+           ) AS v
+     WHERE l.merged_into IS NULL AND v.value <> ''
+), held AS (
+    SELECT compares, value, count(*) AS leads, sum(count(*)) OVER (PARTITION BY compares) AS total
+      FROM said GROUP BY compares, value
+)
+SELECT compares, CASE WHEN leads >= $1 THEN value ELSE '' END, (sum(leads * leads) / sum(leads) / max(total))::float8
+  FROM held GROUP BY 1, 2 ORDER BY CASE WHEN min(leads) >= $1 THEN 1 ELSE 0 END, sum(leads) DESC LIMIT $2
 """
 
 
-async def name_holders(connection: Connection, *, least: int, most: int) -> dict[str, int]:
-    """Return the most frequent given and family names → how many leads have them."""
-    return dict(await connection.fetch(_HOLDERS, least, most))
+async def shares(connection: Connection, *, least: int, most: int) -> dict[str, dict[str, float]]:
+    """Return how common names, streets and towns are: the shape of `domain.matching.estimation.Shares`.
+
+    Args:
+        connection: in a transaction.
+        least: leads that have a common value.
+        most: values to return, the most common ones.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for compares, value, share in await connection.fetch(_SHARES, least, most):
+        found.setdefault(compares, {})[value] = share
+    return found

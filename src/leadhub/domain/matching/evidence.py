@@ -12,10 +12,10 @@ from typing import Any
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from leadhub.domain.matching.names import Likeness, Name, NameLikeness, compare_names
+from leadhub.domain.matching.names import Likeness, Name, NameLikeness, compare_names, differ_by_a_slip
 from leadhub.domain.matching.profile import Profile
-from leadhub.domain.matching.sighting import Key, Place, Sighting
-from leadhub.domain.matching.weights import Weights
+from leadhub.domain.matching.sighting import NOWHERE, Key, Place, Sighting
+from leadhub.domain.matching.weights import SAME_VALUE, CommonValues, Weight, Weights
 from leadhub.domain.normalisation import EmailClass
 
 _COMPANY_ALIKE = 0.92
@@ -28,20 +28,11 @@ _LEAST_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What one comparison says."""
-
-    compares: str
-    level: str
-    bits: float
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that a comparison of a submission with a lead brought."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[Weight, ...]
+    """The rows of the table that say something of the two."""
     start: float
     """Before anything is compared: how unlikely it is that this is the one lead among all, in bits."""
     name: NameLikeness
@@ -59,7 +50,7 @@ class Evidence:
     @property
     def bits(self) -> float:
         """What it adds up to."""
-        return self.start + sum(line.bits for line in self.lines)
+        return self.start + sum([line.bits for line in self.lines])
 
     def document(self) -> dict[str, Any]:
         """Return it for storing and showing; it holds no value of anybody."""
@@ -91,11 +82,12 @@ def compare(
     """
     name = best_name(sighting.name, profile.names, weights)
     kinds = {key.kind.partition(":")[0] for key in held if key in sighting.keys and key not in shared}
-    if knows_hashed(sighting, profile) and not any(key.is_mailbox and key in shared for key in sighting.keys):
+    is_hashed = knows_hashed(sighting, profile)
+    if is_hashed and not any(key.is_mailbox and key in shared for key in sighting.keys):
         kinds.add("email")
     level = {
         "external id": "equal" if "external" in kinds else "",
-        "e-mail": "equal" if "email" in kinds else _email(sighting, profile, name),
+        "e-mail": "equal" if "email" in kinds else _email(sighting, profile, name, is_hashed=is_hashed),
         "phone": "equal" if "phone" in kinds else _phone(sighting, profile),
         "first name": name.first,
         "last name": name.last,
@@ -103,13 +95,13 @@ def compare(
         "company": _company(sighting, profile),
     }
     level |= _place(sighting.place, profile.places, weights)
-    lines = []
-    for compares, found in level.items():
-        if (row := weights.by_level.get((compares, found))) is not None:
-            bits = row.bits + bits_to_pick_one if row.picks_one else row.bits
-            lines.append(Line(compares, found, bits, row.meaning))
-    if weights.common_names:
-        lines = [_weighed(line, sighting.name, name, weights.common_names) for line in lines]
+    lines = [
+        replace(row, bits=row.bits + bits_to_pick_one) if row.picks_one else row
+        for part in level.items()
+        if (row := weights.by_level.get(part)) is not None
+    ]
+    if weights.common_values:
+        lines = [_weighed(line, sighting, profile.names, name, weights.common_values) for line in lines]
     return Evidence(tuple(lines), -bits_to_pick_one, name, level, weights.version)
 
 
@@ -121,13 +113,39 @@ def best_name(name: Name, names: Collection[Name], weights: Weights) -> NameLike
     return max(found, key=lambda one: _name_bits(one, weights), default=_NOTHING)
 
 
-def _weighed(line: Line, name: Name, likeness: NameLikeness, common: Mapping[str, float]) -> Line:
-    """Take from the same name what it is worth less if many people have it."""
-    if line.level != Likeness.EXACT:
+def _weighed(
+    line: Weight, sighting: Sighting, names: Collection[Name], likeness: NameLikeness, common: CommonValues
+) -> Weight:
+    """Take from a line what it is worth less since many leads have that name, street or town."""
+    if line.compares in _NAME:
+        return _weighed_name(line, sighting.name, names, likeness, common)
+    if SAME_VALUE.get(line.compares) != line.level:
         return line
+    value = sighting.place.street if line.compares == "street" else sighting.place.city
+    return _at_most(line, common.get(line.compares, {}).get(value, line.bits), "a common one")
+
+
+def _weighed_name(
+    line: Weight, name: Name, names: Collection[Name], likeness: NameLikeness, common: CommonValues
+) -> Weight:
     is_first = (line.compares == "first name") is not likeness.is_swapped
-    bits = common.get((name.first if is_first else name.last) or name.first, line.bits)
-    return replace(line, bits=bits, meaning=f"{line.meaning}, a common one") if bits < line.bits else line
+    value = (name.first if is_first else name.last) or name.first
+    if line.level == Likeness.EXACT:
+        # Of a swapped name it is not known which of the two fields is the right one.
+        fields = _NAME if likeness.is_swapped else (line.compares,)
+        bits = min(common.get(field, {}).get(value, line.bits) for field in fields)
+        return _at_most(line, bits, "a common one")
+    often = common.get(line.compares, {})
+    if line.level == Likeness.NEAR and value in often and not likeness.is_swapped:
+        others = {known.first if is_first else known.last for known in names}
+        # Meier and Maier, Julia and Julian: a slip seldom makes a name that many others have.
+        if any(other in often and differ_by_a_slip(value, other) for other in others):
+            return _at_most(line, 0, "or another one, since both are common")
+    return line
+
+
+def _at_most(line: Weight, bits: float, why: str) -> Weight:
+    return replace(line, bits=bits, meaning=f"{line.meaning}, {why}") if bits < line.bits else line
 
 
 def among_namesakes(evidence: Evidence, namesakes: int) -> Evidence:
@@ -136,7 +154,7 @@ def among_namesakes(evidence: Evidence, namesakes: int) -> Evidence:
     worth, most = sum(line.bits for line in lines), round(-evidence.start - log2(namesakes), 1)
     if not evidence.says_name or worth <= most:
         return evidence
-    common = Line("name", "common", most - worth, f"{namesakes} leads have this name")
+    common = Weight("name", "common", most - worth, f"{namesakes} leads have this name")
     return replace(evidence, lines=(*evidence.lines, common))
 
 
@@ -154,13 +172,14 @@ def _generation(name: Name, names: Collection[Name]) -> str:
     return "differs" if name.suffix and known and name.suffix not in known else ""
 
 
-def _email(sighting: Sighting, profile: Profile, name: NameLikeness) -> str:
-    email, others = sighting.email, profile.own_mailboxes
+def _email(sighting: Sighting, profile: Profile, name: NameLikeness, *, is_hashed: bool) -> str:
+    email = sighting.email
     if not email or not profile.emails:
         return ""
-    if email in profile.emails or knows_hashed(sighting, profile):
+    if is_hashed or email in profile.emails:
         return "shared" if sighting.email_class is EmailClass.ROLE else "family"
-    names = {part for one in (sighting.name, *profile.names) for part in (one.first, one.last) if len(part) > 2}
+    others = profile.own_mailboxes
+    names = (sighting.name, *profile.names)
     levels = {_addresses(email, other, names) for other in others} if sighting.has_own_mailbox else set()
     spelt = ""
     if name.last is Likeness.UNKNOWN:
@@ -202,27 +221,32 @@ def knows_hashed(sighting: Sighting, profile: Profile) -> bool:
     """Whether one of two says a mailbox that the other knows by its SHA-256."""
     if not sighting.email_hashes or not profile.emails:
         return False
-    if any(digest in profile.emails for digest in sighting.email_hashes):
+    if not profile.emails.keys().isdisjoint(sighting.email_hashes):
         return True
     came_hashed = sighting.email_class is None
     return came_hashed and any(sha256(email.encode()).hexdigest() == sighting.email for email in profile.own_mailboxes)
 
 
-def _addresses(one: str, other: str, names: Collection[str]) -> str:
+def _addresses(one: str, other: str, names: Collection[Name]) -> str:
     """Compare two different mailboxes, each of one person; a person's own name in one makes it usual."""
     local, domain = _parts(one)
     other_local, other_domain = _parts(other)
     if local == other_local:
         if OSA.distance(domain, other_domain, score_cutoff=2) <= 2 and len(local) >= _LEAST_LOCAL:
             return "slip"
-        return "handle" if is_unusual(local) and not any(name in local for name in names) else "similar"
+        return "handle" if is_unusual(local) and not any(name in local for name in _words(names)) else "similar"
     if domain == other_domain and min(len(local), len(other_local)) >= _LEAST_LOCAL and _is_slip(local, other_local):
         # Antonio Marim's and Antonio Narim's addresses differ by a letter since their names do.
-        are_spelt = any(name in local and name not in other_local for name in names) and any(
-            name in other_local and name not in local for name in names
+        words = _words(names)
+        are_spelt = any(word in local and word not in other_local for word in words) and any(
+            word in other_local and word not in local for word in words
         )
         return "similar" if are_spelt else "slip"
     return "similar" if JaroWinkler.similarity(local, other_local) >= _LOCAL_ALIKE else ""
+
+
+def _words(names: Collection[Name]) -> set[str]:
+    return {part for name in names for part in (name.first, name.last) if len(part) > 2}
 
 
 def _parts(address: str) -> tuple[str, str]:
@@ -254,7 +278,7 @@ def _digits(text: str) -> str:
 def _phone(sighting: Sighting, profile: Profile) -> str:
     if not sighting.phones or not profile.phones:
         return ""
-    if any(phone in profile.phones for phone in sighting.phones):
+    if not profile.phones.keys().isdisjoint(sighting.phones):
         return "shared"
     pairs = ((phone, other) for phone in sighting.phones for other in profile.phones)
     return "slip" if any(_one_digit_off(*pair) for pair in pairs) else "differs"
@@ -267,7 +291,7 @@ def _one_digit_off(one: str, other: str) -> bool:
 def _company(sighting: Sighting, profile: Profile) -> str:
     if not sighting.companies or not profile.companies:
         return ""
-    if any(company in profile.companies for company in sighting.companies):
+    if not profile.companies.keys().isdisjoint(sighting.companies):
         return "equal"
     pairs = [(one, other) for one in sighting.companies for other in profile.companies]
     return "alike" if any(_companies_alike(*pair) for pair in pairs) else "differs"
@@ -283,8 +307,10 @@ def _companies_alike(one: str, other: str) -> bool:
 
 def _place(place: Place, places: Collection[Place], weights: Weights) -> dict[str, str]:
     """Compare a place with the one of a lead's that fits best, part by part."""
-    found = [_compare_places(place, other) for other in places] if place != Place() else []
-    return max(found, key=lambda levels: _bits(levels, weights), default={})
+    if not places or place == NOWHERE:
+        return {}
+    found = [_compare_places(place, other) for other in places]
+    return max(found, key=lambda levels: _bits(levels, weights)) if len(found) > 1 else found[0]
 
 
 def _bits(levels: Mapping[str, str], weights: Weights) -> float:
@@ -307,16 +333,22 @@ def _compare_words(one: str, other: str) -> str:
         return "equal"
     # Not by likeness as a whole: Allan Street and MacLagan Street have most of their letters in common.
     a, b = letters(one), letters(other)
-    slips = min(len(a), len(b)) // _LETTERS_A_SLIP
-    return "near" if OSA.distance(a, b, score_cutoff=slips) <= slips else "differs"
+    most = min(len(a), len(b)) // _LETTERS_A_SLIP
+    slips = OSA.distance(a, b, score_cutoff=most)
+    if slips > most:
+        return "differs"
+    return "near" if slips <= 1 else "alike"
 
 
 def _compare_codes(one: str, other: str) -> str:
+    """Compare postcodes: 10115 and 10151 are a slip of the fingers, 10115 and 10117 may as well be neighbours."""
     if not one or not other:
         return ""
     if one == other:
         return "equal"
-    return "near" if len(one) > 1 and OSA.distance(one, other, score_cutoff=1) <= 1 else "differs"
+    if len(one) == 1 or OSA.distance(one, other, score_cutoff=1) > 1:
+        return "differs"
+    return "swapped" if sorted(one) == sorted(other) else "near"
 
 
 def _compare_houses(one: str, other: str) -> str:

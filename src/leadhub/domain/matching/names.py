@@ -1,7 +1,7 @@
 """How alike two people's names are. Everything here is folded: no case, no accents."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
@@ -12,6 +12,8 @@ _GIVEN_ALIKE = 0.8
 _FAMILY_ALIKE = 0.88
 _LEAST_LETTERS = 4
 """A shorter name is another name with one letter changed: Ana and Ina, Lee and Lea."""
+_INITIAL = 2
+"""Characters of an initial, the dot included."""
 
 
 class Likeness(StrEnum):
@@ -27,11 +29,10 @@ class Likeness(StrEnum):
     @property
     def agrees(self) -> bool:
         """Whether this is one name, as far as spelling can tell."""
-        return self in {Likeness.EXACT, Likeness.NEAR}
+        return self is Likeness.EXACT or self is Likeness.NEAR
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Name:
+class Name(NamedTuple):
     """A person's name as far as it is known, folded; an absent part is the empty string."""
 
     first: str = ""
@@ -40,8 +41,7 @@ class Name:
     """The generation: `jr`, `iii`."""
 
 
-@dataclass(frozen=True, slots=True)
-class NameLikeness:
+class NameLikeness(NamedTuple):
     """What two names say of each other, part by part."""
 
     first: Likeness
@@ -71,9 +71,11 @@ def compare_names(one: Name, other: Name) -> NameLikeness:
     # Which of the two is the swapped one is not known.
     pairs = (one.last, other.first), (one.first, other.last)
     for given, family in (pairs, pairs[::-1]):
-        crossed = compare_given(*given), compare_family(*family)
-        if Likeness.CONFLICT not in crossed and any(part.agrees for part in crossed):
-            return NameLikeness(*crossed, is_swapped=True)
+        if (crossed := compare_given(*given)) is Likeness.CONFLICT:
+            continue
+        behind = compare_family(*family)
+        if behind is not Likeness.CONFLICT and (crossed.agrees or behind.agrees):
+            return NameLikeness(crossed, behind, is_swapped=True)
     return NameLikeness(first, last)
 
 
@@ -111,6 +113,15 @@ def compare_family(one: str, other: str) -> Likeness:
     return Likeness.ALIKE if JaroWinkler.similarity(one, other) >= _FAMILY_ALIKE else Likeness.CONFLICT
 
 
+def differ_by_a_slip(one: str, other: str) -> bool:
+    """Whether nothing makes two names one but that they differ by a letter.
+
+    >>> differ_by_a_slip("julia", "julian"), differ_by_a_slip("jon", "john"), differ_by_a_slip("robert", "bob")
+    (True, False, False)
+    """
+    return not same_given_name(one, other) and not _shares_a_part(one, other) and _is_slip(one, other)
+
+
 def _is_one_name(one: str, other: str) -> bool:
     return one == other or _is_slip(one, other)
 
@@ -130,6 +141,9 @@ def _is_latin(name: str) -> bool:
 
 
 def _is_initial(one: str, other: str) -> bool:
+    """One is the other's first letter: `a` or `a.`, and Ada."""
+    if len(one) > _INITIAL and len(other) > _INITIAL:
+        return False
     short, long = sorted((one.rstrip("."), other.rstrip(".")), key=len)
     return len(short) == 1 and long.startswith(short)
 

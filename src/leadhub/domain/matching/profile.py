@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from leadhub.domain.matching.names import Name
-from leadhub.domain.matching.sighting import Place, Sighting
+from leadhub.domain.matching.sighting import NOWHERE, OF_A_COMPANY, OWN_MAILBOX, Place, Sighting
 from leadhub.domain.normalisation import EmailClass, PhoneKind
 
 _Value = TypeVar("_Value")
@@ -48,7 +48,7 @@ class Profile:
             _keep(self.phones, phone, sighting.phone_kind)
         for company in sighting.companies:
             _keep(self.companies, company, None)
-        if sighting.place != Place():
+        if sighting.place != NOWHERE:
             _keep(self.places, sighting.place, None)
         for key in sighting.keys:
             if key.is_external:
@@ -68,13 +68,12 @@ class Profile:
     @property
     def own_mailboxes(self) -> list[str]:
         """The addresses that a single person reads."""
-        return [email for email, kind in self.emails.items() if kind in {EmailClass.FREE, EmailClass.BUSINESS}]
+        return [email for email, kind in self.emails.items() if kind in OWN_MAILBOX]
 
     @property
     def company_domains(self) -> set[str]:
         """The domains of business addresses."""
-        business = {EmailClass.BUSINESS, EmailClass.ROLE}
-        return {email.rpartition("@")[2] for email, kind in self.emails.items() if kind in business}
+        return {email.rpartition("@")[2] for email, kind in self.emails.items() if kind in OF_A_COMPANY}
 
     def document(self) -> dict[str, Any]:
         """Return the profile as JSON, the inverse of `read`."""

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from leadhub.domain.matching.names import Name
 from leadhub.domain.normalisation import EmailClass, Normalised, PhoneKind, fold
 
-_OWN_MAILBOX = frozenset({EmailClass.FREE, EmailClass.BUSINESS})
+OWN_MAILBOX = frozenset({EmailClass.FREE, EmailClass.BUSINESS})
+OF_A_COMPANY = frozenset({EmailClass.BUSINESS, EmailClass.ROLE})
 _MAILBOX = frozenset({"email", "email:sha256"})
 """Kinds of keys."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
+class Key(NamedTuple):
     """What can find a lead: ("email", "ada@example.com"), ("phone", "+4930…"), ("external:<source>", "crm-7")."""
 
     kind: str
@@ -29,8 +30,7 @@ class Key:
         return self.kind in _MAILBOX
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """Where somebody lives or works, folded; an absent part is the empty string."""
 
     street: str = ""
@@ -67,13 +67,12 @@ class Sighting:
     @property
     def has_own_mailbox(self) -> bool:
         """Whether the address is one that a single person reads."""
-        return self.email_class in _OWN_MAILBOX
+        return self.email_class in OWN_MAILBOX
 
     @property
     def company_domain(self) -> str:
         """The domain of a business address, or nothing."""
-        is_business = self.email_class is EmailClass.BUSINESS or self.email_class is EmailClass.ROLE
-        return self.email.rpartition("@")[2] if is_business else ""
+        return self.email.rpartition("@")[2] if self.email_class in OF_A_COMPANY else ""
 
 
 def sighting_of(normalised: Normalised, *, external: Key | None = None) -> Sighting:

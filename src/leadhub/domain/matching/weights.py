@@ -14,6 +14,12 @@ from typing import Any
 
 _LEAST_LEADS = 1 << 10
 
+SAME_VALUE = {"first name": "exact", "last name": "exact", "street": "equal", "town": "equal"}
+"""What is worth the less, the more leads have the same value → the level that says that two have it."""
+
+CommonValues = Mapping[str, Mapping[str, float]]
+"""What is compared → values that many leads have, folded → the bits of the same one, instead of its row's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weight:
@@ -38,13 +44,16 @@ class Weights:
     """Bits from which a lead is taken to be the same person, if a hard agreement stands behind it."""
     ask_from: float = -2.0
     """Bits from which a person is asked."""
-    common_names: Mapping[str, float] = field(default_factory=dict)
-    """Given and family names that many people have, folded → the bits that the same one is worth, instead of its row's.
-    None are shipped: what is common depends on where the leads come from, so they come with learning."""
+    common_values: CommonValues = field(default_factory=dict)
+    """Nothing is shipped: what is common depends on where the leads come from, so it comes with learning."""
     by_level: dict[tuple[str, str], Weight] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_level", {(row.compares, row.level): row for row in self.rows})
+
+    def count_common(self) -> int:
+        """Return how many values have bits of their own."""
+        return sum(map(len, self.common_values.values()))
 
     def document(self) -> dict[str, Any]:
         """Return the table as JSON, the inverse of `read`; the version is not part of it."""
@@ -52,14 +61,16 @@ class Weights:
             "same_from": self.same_from,
             "ask_from": self.ask_from,
             "rows": [asdict(row) for row in self.rows],
-            "common_names": dict(self.common_names),
+            "common_values": {compares: dict(values) for compares, values in self.common_values.items()},
         }
 
 
 def read(version: int, document: Mapping[str, Any]) -> Weights:
-    """Return the table that was written as JSON."""
-    rows = tuple(Weight(**row) for row in document["rows"])
-    return Weights(version, rows, document["same_from"], document["ask_from"], document["common_names"])
+    """Return the table that was written as JSON; a level that is told apart since then has the shipped bits."""
+    rows = SHIPPED.by_level | {(row["compares"], row["level"]): Weight(**row) for row in document["rows"]}
+    names = document.get("common_names", {})  # written before streets and towns were counted, too
+    common_values = document.get("common_values", {"first name": names, "last name": names} if names else {})
+    return Weights(version, tuple(rows.values()), document["same_from"], document["ask_from"], common_values)
 
 
 SHIPPED = Weights(
@@ -93,16 +104,19 @@ SHIPPED = Weights(
         Weight("company", "alike", 5, "similar company names"),
         Weight("company", "differs", -3, "different companies"),
         Weight("street", "equal", 8, "the same street"),
-        Weight("street", "near", 7, "the same street, spelt otherwise"),
+        Weight("street", "near", 8, "the same street but for a slip"),
+        Weight("street", "alike", 5, "the same street, spelt otherwise"),
         Weight("street", "differs", -3, "different streets"),
         Weight("house", "equal", 5, "the same house number"),
         Weight("house", "near", 2, "almost the same house number"),
         Weight("house", "differs", -2, "different house numbers"),
         Weight("postcode", "equal", 8, "the same postcode"),
-        Weight("postcode", "near", 4, "almost the same postcode"),
+        Weight("postcode", "swapped", 7, "the same postcode but for two digits that changed places"),
+        Weight("postcode", "near", 3, "the same postcode but for one digit, as neighbours have"),
         Weight("postcode", "differs", -3, "different postcodes"),
         Weight("town", "equal", 6, "the same town"),
-        Weight("town", "near", 5, "almost the same town"),
+        Weight("town", "near", 6, "the same town but for a slip"),
+        Weight("town", "alike", 4, "the same town, spelt otherwise"),
         Weight("town", "differs", -2, "different towns"),
     ),
 )
