@@ -20,6 +20,7 @@ from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import FOLDED, folded
 from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
+from leadhub.domain.submission import Content
 from leadhub.pipeline import reviewing
 from leadhub.pipeline.editing import Edit, edit_lead
 from leadhub.pipeline.merging import Wish, merge_leads, undo_merge
@@ -387,6 +388,26 @@ async def test_who_comes_hashed_joins_the_address_and_is_parted_from_it_again(de
 
     assert await desk.picture(ana, cleo) == before
     assert await desk.comes(hashed) == ana
+
+
+async def test_a_hash_leads_to_whose_address_it_is_after_an_undo(desk: Desk) -> None:
+    ana, cleo = await desk.comes(ANA), await desk.comes(CLEO)
+    merge_id = await desk.merge(cleo, ana)
+    assert await desk.comes(ANA) == cleo  # which leaves a block key of the one address with the other lead
+    await desk.undo(merge_id)
+    await desk.comes(CLEO)
+
+    opened = Content.model_validate(
+        {
+            "fields": {"email": sha256(ANA["email"].encode()).hexdigest()},
+            "activities": [{"type": "email_opened"}],
+            "waits": True,
+        }
+    )
+    [submission_id] = await received(desk.resources.engine, desk.source, opened)
+    await desk.drain()
+
+    assert await desk.owner_of(submission_id) == ana
 
 
 async def test_the_lead_that_lives_again_is_routed_afresh_and_the_other_keeps_its_owner(desk: Desk) -> None:

@@ -31,7 +31,7 @@ from leadhub.pipeline import qualify, reporting
 from leadhub.pipeline.process import Processing
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import Contention, MergeOf, Recognised, arrived, from_row, load_facts
-from leadhub.pipeline.saving import block_rows, fact_rows, key_rows, lead_row, merge
+from leadhub.pipeline.saving import block_rows, fact_rows, hash_rows, key_rows, lead_row, merge
 from leadhub.store import changes, driver, events, feedback, leads, merges, reviews
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
@@ -175,6 +175,7 @@ async def write(
     rows.facts = [row for lead, _ in judged for row in fact_rows(lead)]
     rows.blocks = [row for lead, _ in judged for row in block_rows(lead)]
     rows.keys = [row for lead, _ in judged for row in key_rows(lead, now)]
+    rows.hashes = [row for lead, _ in judged for row in hash_rows(lead)]
     await changes.write(connection, rows)
 
 
@@ -386,8 +387,10 @@ async def note_feedback(connection: Connection, sides: Sequence[Lead]) -> None:
         sides: leads that were just folded anew; of two that are parted, both.
     """
     leads_by_id = {lead.lead_id: lead for lead in sides}
-    for lead_id, outcome, at, feedback_id in await feedback.noted(connection, list(leads_by_id)):
-        leads_by_id[lead_id].take_word(outcome, at=at, told_by=feedback_id)
+    for one in await feedback.noted(connection, list(leads_by_id)):
+        lead = leads_by_id[one.lead_id]
+        if one.mailbox is None or lead.has_mailbox(one.mailbox):
+            lead.take_word(one.outcome, at=one.at, told_by=one.id, mailbox=one.mailbox)
 
 
 def _revive(lead: Lead, arrivals: Sequence[Arrived]) -> None:
