@@ -74,6 +74,20 @@ class Arrived:
         return self.channel == EDIT
 
     @property
+    def makes_leads(self) -> bool:
+        """Whether a lead can be made of it: an edit and behaviour only add to one."""
+        return not self.is_edit and not self.content.waits
+
+    @property
+    def taught(self) -> dict[Key, bool]:
+        """Each key that a lead learns of it → whether it is shared from the start; of behaviour its browser alone.
+
+        A browser never proves a person: several people may use it, and the last one counts.
+        """
+        told = {} if self.content.waits else dict(self.sighting.keys)
+        return told | {self.visitor: True} if self.visitor else told
+
+    @property
     def keys(self) -> Mapping[Key, bool]:
         """Each key that could find the person → whether it is shared from the start (info@)."""
         return self.sighting.keys
@@ -220,9 +234,9 @@ class Lead:
                 provenance=EDITED if arrived.is_edit else "stated",
             )
         )
+        for key, shared in arrived.taught.items():
+            self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
         if not is_behaviour:
-            for key, shared in arrived.keys.items():
-                self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
             self.profile.add(arrived.sighting, is_edit=arrived.is_edit)
             self.new_blocks |= arrived.blocks
             self.new_hashes.update(arrived.sighting.email_hashes)
@@ -242,8 +256,6 @@ class Lead:
             self._count(Fact(activity.type, activity.attributes, 1, at, at))
             if activity.type in mailboxes.TELLING and (mailbox := arrived.mailbox) is not None:
                 self._take_mail(mailboxes.told(mailbox, mailboxes.TELLING[activity.type], at=at))
-        if arrived.visitor:  # never proof of a person: several people may use one browser, and the last one counts
-            self.keys[arrived.visitor] = self.new_keys[arrived.visitor] = True
         self.arrived.append(arrived)
 
     def unite(self, other: "Lead") -> None:
@@ -255,8 +267,10 @@ class Lead:
         self.custom = _newest(self.custom, other.custom)
         self.attribution = _unite_touches(self.attribution, other.attribution)
         self.consents = _unite_consents(self.consents, other.consents)
+        active = [at for at in (self.last_activity_at, other.last_activity_at) if at is not None]
         for fact in other.facts.values():
             self._count(fact)
+        self.last_activity_at = max(active, default=None)  # a bounce is a fact, and nothing that the person did
         for key, shared in other.keys.items():
             self.keys[key] = shared or self.keys.get(key, False)
         self.new_keys |= other.new_keys
