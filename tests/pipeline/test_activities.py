@@ -207,6 +207,27 @@ async def test_behaviour_that_names_a_hash_finds_whoever_has_the_address(
     assert "email:sha256" not in {row["kind"] for row in await rows("SELECT kind FROM identity_key")}
 
 
+async def test_an_address_that_bounced_is_shown_last_and_one_that_somebody_answers_from_first(
+    work: Processing, playbook: CompiledPlaybook, resources: Resources, source: UUID, rows: Rows
+) -> None:
+    old, new = ANA["email"], "ana@new.example"
+    shown: list[dict[str, Any]] = []
+    for part in (
+        content(ANA | {"phone": "+34612345678"}),
+        content({"email": new, "first_name": "Ana", "phone": "+34612345678"}),
+        did("email_bounced", email=hashed(new)),
+        did("email_replied", email=new),
+        did("email_confirmed", email=old, visitor_id=VISITOR),
+    ):
+        await received(resources.engine, source, part)
+        await drain(work, playbook)
+        [lead] = await rows("SELECT golden -> 'email' AS email FROM lead")
+        shown.append(lead["email"])
+
+    assert [one["value"] for one in shown] == [old, new, old, new, new]
+    assert shown[-1]["rule"].startswith("not one that bounced")
+
+
 @pytest.mark.parametrize("order", [1, -1])
 async def test_behaviour_that_names_an_address_finds_whoever_came_with_its_hash(
     work: Processing, playbook: CompiledPlaybook, resources: Resources, source: UUID, rows: Rows, *, order: int

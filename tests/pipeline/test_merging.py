@@ -388,6 +388,86 @@ async def test_a_hash_leads_to_whose_address_it_is_after_an_undo(desk: Desk) -> 
     assert await desk.owner_of(submission_id) == ana
 
 
+async def shown_address(desk: Desk, lead_id: LeadId) -> str:
+    return str((await desk.picture(lead_id))[lead_id]["golden"]["email"]["value"])
+
+
+async def says_bounced(desk: Desk, lead_id: LeadId) -> None:
+    await say(desk.work, desk.playbook, lead_id, Said(outcome=Outcome.BOUNCED), sender=Sender(name="a test"))
+
+
+async def test_an_address_that_bounced_gives_way_and_stays_behind_after_merges_and_their_undoing(desk: Desk) -> None:
+    ana, cleo = await desk.comes(ANA | {"phone": BEN["phone"]}), await desk.comes(CLEO)
+    assert await desk.comes(BEN | {"email": "kim.new@acme.example", "last_name": "Diaz"}) == ana
+    assert await shown_address(desk, ana) == "kim.new@acme.example"
+    before = len(await desk.rows("SELECT id FROM event WHERE type = 'lead.updated' AND lead_id = :id", id=ana))
+
+    await says_bounced(desk, ana)
+
+    assert await shown_address(desk, ana) == ANA["email"]
+    told = await desk.rows("SELECT body FROM event WHERE type = 'lead.updated' AND lead_id = :id ORDER BY id", id=ana)
+    assert len(told) == before + 1
+    assert orjson.loads(told[-1]["body"])["data"]["contact"]["email"] == ANA["email"]
+    merged = await desk.merge(cleo, ana)
+    await desk.comes(BEN | {"email": "kim.new@acme.example"})
+    assert await shown_address(desk, cleo) == CLEO["email"]  # newer than hers, and none that bounced
+    await desk.undo(merged)
+    assert await shown_address(desk, ana) == ANA["email"]
+    assert (await desk.picture(ana))[ana]["golden"]["email_domain"]["value"] == "acme.example"
+
+
+async def test_of_an_erased_address_nothing_is_kept_that_it_bounced(desk: Desk) -> None:
+    ana = await desk.comes(ANA | {"phone": BEN["phone"]})
+    gone = "kim.new@acme.example"
+    await desk.comes(BEN | {"email": gone, "last_name": "Diaz"})
+    await says_bounced(desk, ana)
+    [newest] = await desk.rows("SELECT max(id::text)::uuid AS id FROM submission")
+
+    await desk.orders_to_erase(newest["id"])
+    assert await erase_due(desk.work, desk.playbook) == 1
+
+    assert await shown_address(desk, ana) == ANA["email"]
+    assert "hard_bounce" not in {fact["type"] for fact in (await desk.picture(ana))[ana]["facts"]}
+    digest = sha256(gone.encode()).hexdigest()
+    kept = await desk.rows(
+        "SELECT 1 FROM lead AS l, feedback AS f WHERE l::text LIKE :it OR f::text LIKE :it", it=f"%{digest}%"
+    )
+    assert kept == []
+    await everything_adds_up(desk)
+
+
+async def test_who_was_parted_stays_so_though_what_stood_for_one_is_erased(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    [first] = await desk.rows("SELECT min(id::text)::uuid AS id FROM submission")
+    assert await desk.comes(ANA | {"city": "Lyon"}) == ana
+    await desk.undo(await desk.merge(ana, ben))
+
+    await desk.orders_to_erase(first["id"])
+    assert await erase_due(desk.work, desk.playbook) == 1
+
+    with pytest.raises(Conflict):
+        await desk.merge(ana, ben)
+    await desk.comes({"email": ANA["email"], "phone": BEN["phone"], "first_name": "Kim"})
+    assert await desk.rows("SELECT 1 FROM merge WHERE undone_at IS NULL") == []
+
+
+async def test_a_page_view_teaches_nobody_an_address(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    merge_id = await desk.merge(ana, ben)
+    viewed = {"fields": {"email": CLEO["email"]}, "lead_id": ben, "activities": [{"type": "page_viewed"}]}
+    views = [Content.model_validate(viewed | {"waits": True}) for _ in range(7)]
+    await received(desk.resources.engine, desk.source, *views)
+    await desk.drain()
+
+    await desk.undo(merge_id)
+
+    assert await desk.rows("SELECT 1 FROM identity_key WHERE value = :value", value=CLEO["email"]) == []
+    assert await desk.rows("SELECT 1 FROM match_review") == []
+    cleo = await desk.comes(CLEO)
+    await scan(desk.work, desk.playbook)
+    assert [lead["merged_into"] for lead in (await desk.picture(ana, ben, cleo)).values()] == [None, None, None]
+
+
 async def test_the_lead_that_lives_again_is_routed_afresh_and_the_other_keeps_its_owner(desk: Desk) -> None:
     hot = {"job_title": "CTO", "employees": "120", "industry": "SaaS"}
     ana = await desk.comes(ANA)
@@ -561,8 +641,16 @@ class Story:
 
     def behaviour(self) -> Content:
         kind = self.random.choice(["email_opened", "hard_bounce", "email_replied"])
-        stated = {"fields": {"email": self.an_address()}, "activities": [{"type": kind}], "waits": True}
-        handles = [{}, {"lead_id": self.random.choice(self.homes)}, {"visitor_id": self.random.choice(self.browsers)}]
+        stated: dict[str, Any] = {
+            "fields": {"email": self.an_address()},
+            "activities": [{"type": kind}],
+            "waits": True,
+        }
+        handles: list[dict[str, Any]] = [
+            {},
+            {"lead_id": self.random.choice(self.homes)},
+            {"visitor_id": self.random.choice(self.browsers)},
+        ]
         return Content.model_validate(stated | self.random.choice(handles))
 
     async def behaves(self) -> None:
@@ -579,7 +667,7 @@ class Story:
         await self.desk.edit(self.random.choice(self.homes), {"city": f"City {self.random.random()}", **more})
 
     async def take_back(self) -> None:
-        fields = {"city": None, self.random.choice(["email", "phone"]): None}
+        fields: dict[str, str | None] = {"city": None, self.random.choice(["email", "phone"]): None}
         await self.desk.edit(self.random.choice(self.homes), fields)
 
     async def answer(self) -> None:

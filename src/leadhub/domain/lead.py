@@ -51,7 +51,7 @@ class Arrived:
     visitor: Key | None = None
     """The browser or device that it came from."""
 
-    @property
+    @cached_property
     def handles(self) -> list[Key]:
         """Return all that may lead to the person, strongest first: for behaviour, which says no more of anybody.
 
