@@ -36,6 +36,12 @@ def test_an_activity_says_what_was_done_and_by_whom() -> None:
     assert (content.fields, content.attribution) == ({"email": "Ada@Example.org"}, {"utm_source": "ads"})
 
 
+def test_an_address_may_come_as_its_hash() -> None:
+    (submission,) = activities(OPENED | {"email": "AB" * 32}).unpack().submissions
+
+    assert submission.content.fields == {"email": "AB" * 32}
+
+
 def test_a_batch_keeps_its_order_and_each_its_own_part() -> None:
     parts = [OPENED | {"event_id": "a"}, OPENED]
 

@@ -145,7 +145,9 @@ def test_a_mailbox_that_one_lead_knows_only_hashed_is_shared_by_both(email: str)
         ada, bo = seen(email=EMAIL, full_name="Ada Stone"), seen(email=hashed(EMAIL), full_name="Bo Stone")
         return lead(1, ada), lead(2, bo)
 
-    assert found(seen(email=email), *both()) is None
+    nobody = decided(seen(email=email), *both())
+    assert nobody.lead_id is None
+    assert nobody.becomes_shared == (*seen(email=email).keys,)
     assert found(seen(email=email, first_name="Bo"), *both()) == 2
 
 

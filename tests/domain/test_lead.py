@@ -3,6 +3,7 @@
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadhub.domain.deduplication import Key, Sighting
+from leadhub.domain.feedback import Outcome
 from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.domain.lead import EDIT, FOLDED, Arrived, Lead, folded
 from leadhub.domain.submission import Content
@@ -52,7 +54,7 @@ _CONTENT = st.fixed_dictionaries(
         "activities": st.lists(
             st.fixed_dictionaries(
                 {
-                    "type": st.sampled_from(["demo_requested", "content_downloaded"]),
+                    "type": st.sampled_from(["demo_requested", "content_downloaded", "hard_bounce", "email_replied"]),
                     "attributes": st.dictionaries(st.just("asset_id"), st.sampled_from(["1", "2"])),
                 }
             ),
@@ -121,6 +123,50 @@ def test_a_refusal_survives_the_merge_with_an_older_consent() -> None:
         lead = step_by_step(LEAD, [first])
         lead.unite(step_by_step(OTHER, [second]))
         assert lead.consents["marketing"]["email"]["granted"] is False
+
+
+def mail(number: int, kind: str, email: str) -> Arrived:
+    return arrival(number, {"email": email}, waits=True, activities=[{"type": kind}])
+
+
+def test_a_bounce_that_came_before_its_address_counts_for_it() -> None:
+    hashed = sha256(b"b@example.com").hexdigest()
+    of_hash = replace(mail(1, "hard_bounce", ""), sighting=Sighting(email_hashes=(hashed,)))
+    for bounce in (mail(1, "hard_bounce", "b@example.com"), of_hash):
+        arrivals = [arrival(0, {"email": "a@example.com"}), bounce, arrival(2, {"email": "b@example.com"})]
+
+        assert step_by_step(LEAD, arrivals).golden["email"].value == "a@example.com"
+        assert step_by_step(LEAD, arrivals[::2]).golden["email"].value == "b@example.com"
+
+
+def test_another_address_is_shown_with_its_domain_as_news_once_one_bounces() -> None:
+    stated = [
+        arrival(n, {"email": email, "email_domain": email.partition("@")[2], "email_class": "business"})
+        for n, email in enumerate(["a@acme.example", "b@other.example"])
+    ]
+    lead = step_by_step(LEAD, stated)
+    lead.changed.clear()
+
+    lead.absorb(mail(2, "email_bounced", "B@OTHER.example"))
+
+    assert {name: value.value for name, value in lead.golden.items()} == {
+        "email": "a@acme.example",
+        "email_domain": "acme.example",
+        "email_class": "business",
+    }
+    assert lead.golden["email_domain"].submission_id == stated[0].submission_id
+    assert lead.changed == {"email", "email_domain"}
+
+
+def test_sales_says_which_mailbox_bounced_and_it_is_no_other() -> None:
+    lead = step_by_step(LEAD, [arrival(0, {"email": "a@example.com"}), arrival(1, {"email": "b@example.com"})])
+    mailbox = sha256(b"b@example.com").hexdigest()
+
+    lead.take_word(Outcome.BOUNCED, at=NOON, told_by=UUID(int=9), mailbox=mailbox)
+
+    assert lead.golden["email"].value == "a@example.com"
+    assert lead.has_mailbox(mailbox)
+    assert not lead.has_mailbox(sha256(b"c@example.com").hexdigest())
 
 
 def test_an_edit_says_who_somebody_is_and_is_no_submission() -> None:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from random import Random
 from uuid import UUID
 
@@ -7,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadhub.domain.ids import SubmissionId
+from leadhub.domain.mailboxes import BOUNCED, state_of, told
 from leadhub.domain.model import GoldenValue
-from leadhub.domain.survivorship import candidates, fold, read
+from leadhub.domain.survivorship import candidates, fold, read, settle
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+MAILBOXES = {name: sha256(f"{name}@example.com".encode()).hexdigest() for name in ("a", "b", "info")}
 
 
 def said(minute: int, **values: str) -> dict[str, GoldenValue]:
@@ -98,6 +101,41 @@ def test_a_mailbox_that_is_no_persons_never_covers_one_that_is() -> None:
     role = said(1, email="info@example.org", email_class="role")
 
     assert values(fold(thrown_away, role))["email"] == "info@example.org"
+
+
+def test_an_address_that_bounced_gives_way_until_somebody_answers_from_it() -> None:
+    old, new = (said(n, email=f"{name}@example.com", email_class="free") for n, name in ((1, "a"), (2, "b")))
+    golden = fold(fold(old, new), said(3, email="info@example.com", email_class="role"))
+
+    def after(**words: str) -> dict[str, object]:
+        return values(settle(golden, {MAILBOXES[name]: {what: NOON.isoformat()} for name, what in words.items()}))
+
+    assert after()["email"] == "b@example.com"
+    assert after(b="bounced")["email"] == "a@example.com"
+    assert after(a="bounced", b="bounced") == {"email": "info@example.com", "email_class": "role"}
+    assert after(a="confirmed")["email"] == "a@example.com"
+    assert after(info="confirmed")["email"] == "b@example.com"
+    earlier, later = (NOON.isoformat(), (NOON + timedelta(days=1)).isoformat())
+    again = {"bounced": earlier, "confirmed": later}
+    assert values(settle(golden, {MAILBOXES["b"]: again}))["email"] == "b@example.com"
+    assert values(settle(golden, {MAILBOXES["b"]: again | {"bounced": later}}))["email"] == "a@example.com"
+    assert golden["email"].rule.startswith("not one that bounced, personal before shared, confirmed before others")
+
+
+def test_all_spellings_of_a_mailbox_bounce_with_it() -> None:
+    golden = fold(said(1, email="ada@acme.example"), said(2, email="A.da+news@gmail.com"))
+
+    bounce = told(sha256(b"ada@gmail.com").hexdigest(), BOUNCED, at=NOON)
+    assert values(settle(golden, bounce))["email"] == "ada@acme.example"
+
+
+def test_an_edited_address_stands_though_it_bounced() -> None:
+    edit = candidates(
+        {"email": "b@example.com"}, submission_id=SubmissionId(UUID(int=9)), source="ui", at=NOON, provenance="edited"
+    )
+    golden = fold(edit, said(2, email="a@example.com"))
+
+    assert values(settle(golden, told(MAILBOXES["b"], BOUNCED, at=NOON)))["email"] == "b@example.com"
 
 
 def test_a_title_comes_with_its_own_rank_and_department() -> None:
@@ -199,9 +237,19 @@ def _folded(sides: list[dict[str, GoldenValue]]) -> dict[str, GoldenValue]:
     return golden
 
 
-@given(_SEVERAL, st.randoms(), st.integers(1, 5))
+_MAIL = st.dictionaries(
+    st.sampled_from(sorted(MAILBOXES.values())),
+    st.dictionaries(
+        st.sampled_from(["bounced", "confirmed"]),
+        st.integers(0, 9).map(lambda minute: (NOON + timedelta(minutes=minute)).isoformat()),
+        min_size=1,
+    ),
+)
+
+
+@given(_SEVERAL, _MAIL, st.randoms(), st.integers(1, 5))
 def test_neither_order_nor_portions_of_folding_matter(
-    parts: list[dict[str, GoldenValue]], random: Random, cut: int
+    parts: list[dict[str, GoldenValue]], mail: dict[str, dict[str, str]], random: Random, cut: int
 ) -> None:
     shuffled = list(parts)
     random.shuffle(shuffled)
@@ -209,6 +257,24 @@ def test_neither_order_nor_portions_of_folding_matter(
 
     assert _folded([_folded(portion) for portion in portions]) == _folded(parts)
     assert fold(_folded(parts), _folded(parts)) == _folded(parts)
+    # What became of mail may be known to any portion, or to all.
+    some = [random.choice([settle(portion, mail), portion]) for portion in map(_folded, portions)]
+    assert settle(_folded(some), mail) == settle(_folded(parts), mail)
+    stored = orjson.loads(orjson.dumps(_folded(some)))
+    assert {name: read(value) for name, value in stored.items()} == _folded(some)
+
+
+@given(_SEVERAL, _MAIL)
+def test_the_shown_address_is_an_edit_or_one_that_works_if_there_is_one(
+    parts: list[dict[str, GoldenValue]], mail: dict[str, dict[str, str]]
+) -> None:
+    stated = {str(part["email"].value): part["email"].provenance for part in parts}
+    shown = settle(_folded(parts), mail)["email"]
+
+    if "edited" in {part["email"].provenance for part in parts}:
+        assert shown.provenance == "edited"
+    elif state_of(str(shown.value), mail).has_bounced:
+        assert all(state_of(address, mail).has_bounced for address in stated)
 
 
 @given(_SEVERAL)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -172,7 +173,116 @@ async def test_what_leads_to_nobody_is_kept_and_found(
     outcome = await drain(work, playbook)
 
     assert (outcome.waiting, outcome.failed, outcome.created) == (2, 0, 0)
-    assert {row["kind"] for row in await rows("SELECT kind FROM waiting_activity")} == {"lead", "email"}
+    kinds = {row["kind"] for row in await rows("SELECT kind FROM waiting_activity")}
+    assert kinds == {"lead", "email", "email:sha256"}
+
+
+GMAIL = {"email": "ana.diaz+news@gmail.com", "first_name": "Ana", "last_name": "Díaz"}
+SPELLINGS = ["ana.diaz+news@gmail.com", "anadiaz+news@gmail.com", "anadiaz@gmail.com"]
+
+
+def hashed(address: str) -> str:
+    return sha256(address.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("order", ["lead first", "behaviour first", "together"])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_behaviour_that_names_a_hash_finds_whoever_has_the_address(
+    work: Processing,
+    playbook: CompiledPlaybook,
+    resources: Resources,
+    source: UUID,
+    rows: Rows,
+    *,
+    spelling: str,
+    order: str,
+) -> None:
+    parts = [content(GMAIL), did("email_opened", email=hashed(spelling).upper())]
+    for some in [parts] if order == "together" else [[part] for part in parts[:: -1 if order[0] == "b" else 1]]:
+        await received(resources.engine, source, *some)
+        await drain(work, playbook)
+
+    assert (await facts(rows))["email_opened"] == 1
+    assert await rows("SELECT * FROM waiting_activity") == []
+    assert "email:sha256" not in {row["kind"] for row in await rows("SELECT kind FROM identity_key")}
+
+
+async def test_an_address_that_bounced_is_shown_last_and_one_that_somebody_answers_from_first(
+    work: Processing, playbook: CompiledPlaybook, resources: Resources, source: UUID, rows: Rows
+) -> None:
+    old, new = ANA["email"], "ana@new.example"
+    shown: list[dict[str, Any]] = []
+    for part in (
+        content(ANA | {"phone": "+34612345678"}),
+        content({"email": new, "first_name": "Ana", "phone": "+34612345678"}),
+        did("email_bounced", email=hashed(new)),
+        did("email_replied", email=new),
+        did("email_confirmed", email=old, visitor_id=VISITOR),
+    ):
+        await received(resources.engine, source, part)
+        await drain(work, playbook)
+        [lead] = await rows("SELECT golden -> 'email' AS email FROM lead")
+        shown.append(lead["email"])
+
+    assert [one["value"] for one in shown] == [old, new, old, new, new]
+    assert shown[-1]["rule"].startswith("not one that bounced")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_behaviour_that_names_an_address_finds_whoever_came_with_its_hash(
+    work: Processing, playbook: CompiledPlaybook, resources: Resources, source: UUID, rows: Rows, *, order: int
+) -> None:
+    for part in [content({"email": hashed(ANA["email"])}), did("email_opened", email=ANA["email"])][::order]:
+        await received(resources.engine, source, part)
+        await drain(work, playbook)
+
+    assert (await facts(rows))["email_opened"] == 1
+    assert await rows("SELECT * FROM waiting_activity") == []
+
+
+async def test_the_hash_of_a_mailbox_of_many_leads_to_nobody(
+    work: Processing, playbook: CompiledPlaybook, resources: Resources, source: UUID
+) -> None:
+    await received(resources.engine, source, content({"email": "info@acme.example", "phone": "+34612345678"}))
+    await received(resources.engine, source, did("email_opened", email=hashed("info@acme.example")))
+
+    assert (await drain(work, playbook)).waiting == 1
+
+
+async def test_of_two_who_share_an_address_its_hash_leads_to_whoever_was_seen_last(
+    work: Processing, playbook: CompiledPlaybook, resources: Resources, source: UUID, rows: Rows
+) -> None:
+    for first_name in ("Ana", "Rob", "Ana"):
+        await received(resources.engine, source, content(ANA | {"first_name": first_name}))
+        await drain(work, playbook)
+    await received(resources.engine, source, did("email_opened", email=hashed(ANA["email"])))
+    await drain(work, playbook)
+
+    names = await rows(
+        "SELECT golden -> 'first_name' ->> 'value' AS name FROM lead JOIN fact ON id = lead_id "
+        "WHERE type = 'email_opened'"
+    )
+    assert names == [{"name": "Ana"}]
+    assert len(await rows("SELECT * FROM lead")) == 2
+
+
+async def test_workers_that_race_for_a_hash_and_its_address_lose_nothing(
+    playbook: CompiledPlaybook, resources: Resources, source: UUID, rows: Rows
+) -> None:
+    small = Processing(resources.engine, Ids(), clock, batch_rows=3)
+    for number in range(16):
+        address = f"person{number}@acme{number}.example"
+        plain, cryptic = content({"email": address}), content({"email": hashed(address)})
+        both = [did("email_opened", email=hashed(address)), plain, did("email_opened", email=address), cryptic]
+        await received(resources.engine, source, *both[number % 2 :], *both[: number % 2])
+
+    await asyncio.gather(*(drain(small, playbook) for _ in range(4)))
+    await drain(small, playbook)
+
+    found = await rows("SELECT lead_id, count FROM fact WHERE type = 'email_opened'")
+    assert [row["count"] for row in found] == [2] * 16
+    assert len(await rows("SELECT * FROM lead WHERE merged_into IS NULL")) == 16
+    assert await rows("SELECT * FROM waiting_activity") == []
 
 
 async def test_one_more_page_view_is_no_news(

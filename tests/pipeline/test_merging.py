@@ -16,16 +16,21 @@ from sqlalchemy import text
 from tests.support.waiting import a_source, content, received
 
 from leadhub.domain.errors import Conflict, NotFound, PreconditionFailed
+from leadhub.domain.feedback import Outcome, Said
 from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import FOLDED, folded
 from leadhub.domain.playbook_loading import load, shipped
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
+from leadhub.domain.submission import Content
 from leadhub.pipeline import reviewing
 from leadhub.pipeline.editing import Edit, edit_lead
-from leadhub.pipeline.merging import Wish, merge_leads, undo_merge
+from leadhub.pipeline.erasing import erase_due
+from leadhub.pipeline.feedback import say
+from leadhub.pipeline.merging import Wish, merge_leads, note_feedback, undo_merge
 from leadhub.pipeline.process import Processing, process_due
 from leadhub.pipeline.recheck import recheck_due
 from leadhub.pipeline.recognise import arrived, from_row, load_facts
+from leadhub.pipeline.saying import Sender
 from leadhub.pipeline.scan import scan
 from leadhub.resources import Ids, Resources, clock
 from leadhub.store import driver, leads
@@ -36,7 +41,17 @@ ANA = {"email": "kim.a@acme.example", "first_name": "Kim", "last_name": "Diaz", 
 BEN = {"phone": "+34612345678", "first_name": "Kim", "last_name": "Ruiz", "country": "ES"}
 CLEO = {"email": "kim.c@club.example", "first_name": "Kim", "city": "Lyon"}
 
+SEEDS = range(4)
 ANSWERS: list[reviewing.Answer] = ["same", "not_same"]
+
+_KEY = """
+INSERT INTO submission_key (source_id, dedupe_key, submission_id, fingerprint, created_at, permanent)
+SELECT source_id, :key, id, '', received_at, true FROM submission WHERE id = :id
+"""
+_ORDER = """
+INSERT INTO notification (id, source_id, object_id, action, received_at, due_at, attempts)
+SELECT :order, source_id, dedupe_key, 'deleted', :now, :now, 0 FROM submission_key WHERE submission_id = :id
+"""
 
 Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
 
@@ -85,6 +100,13 @@ class Desk:
 
     async def edit(self, lead: LeadId, fields: dict[str, str | None]) -> None:
         await edit_lead(self.work, self.playbook, Edit(lead_id=lead, fields=fields, actor="a test"))
+
+    async def orders_to_erase(self, submission_id: UUID) -> None:
+        """Have a platform order that a submission be erased."""
+        known = {"id": submission_id, "key": submission_id.hex, "order": self.work.new_id(), "now": clock()}
+        async with self.resources.engine.begin() as connection:
+            await connection.execute(text(_KEY), known)
+            await connection.execute(text(_ORDER), known)
 
     async def picture(self, *leads: LeadId) -> dict[LeadId, dict[str, Any]]:
         """All that follows from the submissions of leads, and who holds which key."""
@@ -316,49 +338,6 @@ async def test_nothing_that_comes_joins_what_was_undone(desk: Desk) -> None:
     assert await desk.rows("SELECT * FROM merge WHERE actor = 'leadhub'") == []
 
 
-@pytest.mark.parametrize("seed", range(4))
-async def test_by_no_path_are_two_joined_again_that_were_parted(desk: Desk, seed: int) -> None:
-    random = Random(seed)
-    people = [ANA, BEN, CLEO, {"email": "kim.d@acme.example", "first_name": "Kim", "last_name": "Diaz"}]
-    ana, ben, *others = [await desk.comes(person) for person in people]
-    await desk.undo(await desk.merge(ana, ben))
-    later = replace(desk.work, clock=lambda: clock() + timedelta(seconds=5))
-    tying = [ANA | BEN, BEN | ANA, ANA | {"phone": BEN["phone"]}, CLEO | {"phone": BEN["phone"]}, CLEO | ANA]
-
-    for _ in range(8):
-        match random.choice(["tie", "crowd", "scan", "recheck", "third", "edit", "answer"]):
-            case "tie":
-                await desk.comes(random.choice(tying))
-            case "crowd":
-                some = [content(random.choice([*tying, *people])) for _ in range(9)]
-                await received(desk.resources.engine, desk.source, *some)
-                small = replace(desk.work, batch_rows=4)
-                await asyncio.gather(*(process_due(small, desk.playbook) for _ in range(3)))
-                await desk.drain()
-            case "scan":
-                await scan(desk.work, desk.playbook)
-            case "recheck":
-                await recheck_due(later, desk.playbook)
-            case "third":
-                with suppress(Conflict):
-                    await desk.merge(random.choice(others), random.choice([ana, ben]))
-            case "edit":
-                await desk.edit(
-                    random.choice([ana, ben]), random.choice([{"email": ANA["email"]}, {"phone": BEN["phone"]}])
-                )
-            case _:
-                open_ones = await desk.rows("SELECT submission_id FROM match_review WHERE answer IS NULL ORDER BY 1")
-                for review in open_ones[:1]:
-                    with suppress(Conflict, NotFound):
-                        await reviewing.answer(
-                            desk.work, desk.playbook, review["submission_id"], random.choice(ANSWERS), actor="a test"
-                        )
-
-    async with driver.connect(desk.resources.engine) as connection:
-        assert await stored_merges.living(connection, ana) != await stored_merges.living(connection, ben)
-    await everything_adds_up(desk)
-
-
 async def test_a_doubt_about_two_leads_is_asked_once_and_not_again_after_the_answer(desk: Desk) -> None:
     king, namesake = {"email": "ada@king.example"}, {"phone": "+34612345678"}
     name = {"first_name": "Ada", "last_name": "King"}
@@ -387,6 +366,106 @@ async def test_who_comes_hashed_joins_the_address_and_is_parted_from_it_again(de
 
     assert await desk.picture(ana, cleo) == before
     assert await desk.comes(hashed) == ana
+
+
+async def test_a_hash_leads_to_whose_address_it_is_after_an_undo(desk: Desk) -> None:
+    ana, cleo = await desk.comes(ANA), await desk.comes(CLEO)
+    merge_id = await desk.merge(cleo, ana)
+    assert await desk.comes(ANA) == cleo  # which leaves a block key of the one address with the other lead
+    await desk.undo(merge_id)
+    await desk.comes(CLEO)
+
+    opened = Content.model_validate(
+        {
+            "fields": {"email": sha256(ANA["email"].encode()).hexdigest()},
+            "activities": [{"type": "email_opened"}],
+            "waits": True,
+        }
+    )
+    [submission_id] = await received(desk.resources.engine, desk.source, opened)
+    await desk.drain()
+
+    assert await desk.owner_of(submission_id) == ana
+
+
+async def shown_address(desk: Desk, lead_id: LeadId) -> str:
+    return str((await desk.picture(lead_id))[lead_id]["golden"]["email"]["value"])
+
+
+async def says_bounced(desk: Desk, lead_id: LeadId) -> None:
+    await say(desk.work, desk.playbook, lead_id, Said(outcome=Outcome.BOUNCED), sender=Sender(name="a test"))
+
+
+async def test_an_address_that_bounced_gives_way_and_stays_behind_after_merges_and_their_undoing(desk: Desk) -> None:
+    ana, cleo = await desk.comes(ANA | {"phone": BEN["phone"]}), await desk.comes(CLEO)
+    assert await desk.comes(BEN | {"email": "kim.new@acme.example", "last_name": "Diaz"}) == ana
+    assert await shown_address(desk, ana) == "kim.new@acme.example"
+    before = len(await desk.rows("SELECT id FROM event WHERE type = 'lead.updated' AND lead_id = :id", id=ana))
+
+    await says_bounced(desk, ana)
+
+    assert await shown_address(desk, ana) == ANA["email"]
+    told = await desk.rows("SELECT body FROM event WHERE type = 'lead.updated' AND lead_id = :id ORDER BY id", id=ana)
+    assert len(told) == before + 1
+    assert orjson.loads(told[-1]["body"])["data"]["contact"]["email"] == ANA["email"]
+    merged = await desk.merge(cleo, ana)
+    await desk.comes(BEN | {"email": "kim.new@acme.example"})
+    assert await shown_address(desk, cleo) == CLEO["email"]  # newer than hers, and none that bounced
+    await desk.undo(merged)
+    assert await shown_address(desk, ana) == ANA["email"]
+    assert (await desk.picture(ana))[ana]["golden"]["email_domain"]["value"] == "acme.example"
+
+
+async def test_of_an_erased_address_nothing_is_kept_that_it_bounced(desk: Desk) -> None:
+    ana = await desk.comes(ANA | {"phone": BEN["phone"]})
+    gone = "kim.new@acme.example"
+    await desk.comes(BEN | {"email": gone, "last_name": "Diaz"})
+    await says_bounced(desk, ana)
+    [newest] = await desk.rows("SELECT max(id::text)::uuid AS id FROM submission")
+
+    await desk.orders_to_erase(newest["id"])
+    assert await erase_due(desk.work, desk.playbook) == 1
+
+    assert await shown_address(desk, ana) == ANA["email"]
+    assert "hard_bounce" not in {fact["type"] for fact in (await desk.picture(ana))[ana]["facts"]}
+    digest = sha256(gone.encode()).hexdigest()
+    kept = await desk.rows(
+        "SELECT 1 FROM lead AS l, feedback AS f WHERE l::text LIKE :it OR f::text LIKE :it", it=f"%{digest}%"
+    )
+    assert kept == []
+    await everything_adds_up(desk)
+
+
+async def test_who_was_parted_stays_so_though_what_stood_for_one_is_erased(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    [first] = await desk.rows("SELECT min(id::text)::uuid AS id FROM submission")
+    assert await desk.comes(ANA | {"city": "Lyon"}) == ana
+    await desk.undo(await desk.merge(ana, ben))
+
+    await desk.orders_to_erase(first["id"])
+    assert await erase_due(desk.work, desk.playbook) == 1
+
+    with pytest.raises(Conflict):
+        await desk.merge(ana, ben)
+    await desk.comes({"email": ANA["email"], "phone": BEN["phone"], "first_name": "Kim"})
+    assert await desk.rows("SELECT 1 FROM merge WHERE undone_at IS NULL") == []
+
+
+async def test_a_page_view_teaches_nobody_an_address(desk: Desk) -> None:
+    ana, ben = await desk.comes(ANA), await desk.comes(BEN)
+    merge_id = await desk.merge(ana, ben)
+    viewed = {"fields": {"email": CLEO["email"]}, "lead_id": ben, "activities": [{"type": "page_viewed"}]}
+    views = [Content.model_validate(viewed | {"waits": True}) for _ in range(7)]
+    await received(desk.resources.engine, desk.source, *views)
+    await desk.drain()
+
+    await desk.undo(merge_id)
+
+    assert await desk.rows("SELECT 1 FROM identity_key WHERE value = :value", value=CLEO["email"]) == []
+    assert await desk.rows("SELECT 1 FROM match_review") == []
+    cleo = await desk.comes(CLEO)
+    await scan(desk.work, desk.playbook)
+    assert [lead["merged_into"] for lead in (await desk.picture(ana, ben, cleo)).values()] == [None, None, None]
 
 
 async def test_the_lead_that_lives_again_is_routed_afresh_and_the_other_keeps_its_owner(desk: Desk) -> None:
@@ -505,41 +584,148 @@ async def test_what_is_folded_anew_equals_what_was_kept_step_by_step(desk: Desk)
     assert await desk.picture(*leads) == before
 
 
-@pytest.mark.parametrize("seed", range(6))
-async def test_whatever_is_merged_and_undone_each_lead_is_what_its_submissions_add_up_to(desk: Desk, seed: int) -> None:
-    random = Random(seed)
-    people = [{"email": f"kim.{n}@acme.example", "first_name": "Kim", "company": f"Firm {n}"} for n in range(4)]
-    people += [{"phone": f"+3461234567{n}", "first_name": "Kim", "job_title": "CTO"} for n in range(3)]
-    homes = [await desk.comes(person) for person in people]
-    merges: list[UUID] = []
-    for _ in range(20):
-        match random.choice(["merge", "merge", "undo", "comes", "mixed", "edit", "take back", "answer"]):
-            case "merge":
-                with suppress(Conflict):
-                    merges.append(await desk.merge(*random.sample(homes, 2), although_not_same=True))
-            case "undo" if merges:
-                with suppress(Conflict):
-                    await desk.undo(random.choice(merges))
-            case "comes":
-                await desk.comes(
-                    random.choice(people) | {"message": str(random.random())}, activities=["demo_requested"]
-                )
-            case "mixed":
-                await desk.comes(random.choice(people) | random.choice(people))
-            case "edit":
-                more = random.choice([{}, random.choice(people)])
-                await desk.edit(random.choice(homes), {"city": f"City {random.random()}", **more})
-            case "take back":
-                await desk.edit(random.choice(homes), {"city": None, random.choice(["email", "phone"]): None})
-            case "answer":
-                open_ones = await desk.rows("SELECT submission_id FROM match_review WHERE answer IS NULL ORDER BY 1")
-                for review in open_ones[:1]:
-                    said = random.choice(ANSWERS)
-                    with suppress(Conflict, NotFound):
-                        await reviewing.answer(desk.work, desk.playbook, review["submission_id"], said, actor="a test")
-            case _:
-                pass
+class Story:
+    """What happens to a handful of people, drawn by lot, on every path by which two may become one."""
 
+    def __init__(self, desk: Desk, seed: int) -> None:
+        self.desk, self.random = desk, Random(seed)
+        self.people: list[dict[str, str]] = [
+            {"email": f"kim.{n}@acme.example", "first_name": "Kim", "company": f"Firm {n}"} for n in range(4)
+        ]
+        self.people += [{"phone": f"+3461234567{n}", "first_name": "Kim", "job_title": "CTO"} for n in range(3)]
+        self.people.append({"email": "kim.x+news@gmail.com", "last_name": "Berg", "city": "Bonn"})
+        self.people += [self.hashed(self.people[0]), self.hashed(self.people[-1])]
+        self.homes: list[LeadId] = []
+        self.merges: list[UUID] = []
+        self.insists = True
+        """Whether people are made one, too, who were said to be two."""
+        self.browsers = [f"{n:020}" for n in range(3)]
+
+    @staticmethod
+    def hashed(person: dict[str, str]) -> dict[str, str]:
+        return person | {"email": sha256(person["email"].encode()).hexdigest()}
+
+    def somebody(self) -> dict[str, str]:
+        return self.random.choice(self.people)
+
+    def an_address(self) -> str:
+        return self.random.choice([one["email"] for one in self.people if "email" in one])
+
+    async def merge(self) -> None:
+        insists = self.insists and self.random.choice([True, False])
+        both = self.random.sample(self.homes, 2)
+        self.merges.append(await self.desk.merge(*both, although_not_same=insists))
+
+    async def undo(self) -> None:
+        if self.merges:
+            await self.desk.undo(self.random.choice(self.merges))
+
+    async def undo_one_made_by_itself(self) -> None:
+        for row in await self.desk.rows("SELECT id FROM merge WHERE undone_at IS NULL AND actor = 'leadhub' LIMIT 1"):
+            await self.desk.undo(row["id"])
+
+    async def comes(self) -> None:
+        said = {"message": str(self.random.random())}
+        consent = self.random.choice([True, False, None])
+        await self.desk.comes(self.somebody() | said, activities=["demo_requested"], consent=consent)
+
+    async def mixed(self) -> None:
+        await self.desk.comes(self.somebody() | self.somebody())
+
+    async def crowd(self) -> None:
+        some = [content(self.somebody() | self.random.choice([{}, self.somebody()])) for _ in range(6)]
+        await received(self.desk.resources.engine, self.desk.source, *some, self.behaviour(), self.behaviour())
+        small = replace(self.desk.work, batch_rows=3)
+        await asyncio.gather(*(process_due(small, self.desk.playbook) for _ in range(3)))
+        await self.desk.drain()
+
+    def behaviour(self) -> Content:
+        kind = self.random.choice(["email_opened", "hard_bounce", "email_replied"])
+        stated: dict[str, Any] = {
+            "fields": {"email": self.an_address()},
+            "activities": [{"type": kind}],
+            "waits": True,
+        }
+        handles: list[dict[str, Any]] = [
+            {},
+            {"lead_id": self.random.choice(self.homes)},
+            {"visitor_id": self.random.choice(self.browsers)},
+        ]
+        return Content.model_validate(stated | self.random.choice(handles))
+
+    async def behaves(self) -> None:
+        await received(self.desk.resources.engine, self.desk.source, self.behaviour())
+        await self.desk.drain()
+
+    async def sales_says(self) -> None:
+        said = Said(outcome=self.random.choice([Outcome.BOUNCED, Outcome.UNSUBSCRIBED]))
+        lead_id = self.random.choice(self.homes)
+        await say(self.desk.work, self.desk.playbook, lead_id, said, sender=Sender(name="a test"))
+
+    async def edit(self) -> None:
+        more = self.random.choice([{}, self.random.choice(self.people[:-2])])
+        await self.desk.edit(self.random.choice(self.homes), {"city": f"City {self.random.random()}", **more})
+
+    async def take_back(self) -> None:
+        fields: dict[str, str | None] = {"city": None, self.random.choice(["email", "phone"]): None}
+        await self.desk.edit(self.random.choice(self.homes), fields)
+
+    async def answer(self) -> None:
+        for review in await self.desk.rows(
+            "SELECT submission_id FROM match_review WHERE answer IS NULL ORDER BY 1 LIMIT 1"
+        ):
+            said = self.random.choice(ANSWERS)
+            await reviewing.answer(self.desk.work, self.desk.playbook, review["submission_id"], said, actor="a test")
+
+    async def scan(self) -> None:
+        await scan(self.desk.work, self.desk.playbook)
+
+    async def recheck(self) -> None:
+        later = replace(self.desk.work, clock=lambda: clock() + timedelta(seconds=5))
+        await recheck_due(later, self.desk.playbook)
+
+    async def erase(self) -> None:
+        """Have a submission erased by its platform's order."""
+        found = await self.desk.rows("SELECT id FROM submission ORDER BY id")
+        submission_id = self.random.choice(found)["id"]
+        await self.desk.orders_to_erase(submission_id)
+        await erase_due(self.desk.work, self.desk.playbook)
+
+    async def go_on(self) -> None:
+        """Let something happen; what cannot be is refused."""
+        often = [self.merge, self.merge, self.undo, self.comes, self.mixed, self.behaves, self.edit, self.answer]
+        rarely = [self.crowd, self.sales_says, self.take_back, self.scan, self.recheck, self.erase]
+        with suppress(Conflict, NotFound):
+            await self.random.choice([*often, *rarely, self.undo_one_made_by_itself])()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_whatever_happens_each_lead_is_what_its_submissions_add_up_to_and_who_was_parted_stays_so(
+    desk: Desk, seed: int
+) -> None:
+    story = Story(desk, seed)
+    story.homes = [await desk.comes(person) for person in story.people]
+
+    for _ in range(20):
+        await story.go_on()
+
+    await everything_adds_up(desk)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_by_no_path_are_two_joined_again_that_were_parted(desk: Desk, seed: int) -> None:
+    story = Story(desk, seed)
+    story.insists = False
+    story.homes = [await desk.comes(person) for person in story.people]
+    both = story.random.sample(sorted(set(story.homes)), 2)
+    await desk.undo(await desk.merge(*both))
+
+    for _ in range(16):
+        await story.go_on()
+
+    async with driver.connect(desk.resources.engine) as connection:
+        one, other = [await stored_merges.living(connection, lead) for lead in both]
+    assert one != other or one is None  # both may have been erased
     await everything_adds_up(desk)
 
 
@@ -578,7 +764,9 @@ async def everything_adds_up(desk: Desk) -> None:
     [submissions] = await desk.rows("SELECT count(*) AS n FROM submission")
     assert {row["lead_id"] for row in members} == set(living)
     [edits] = await desk.rows("SELECT count(*) AS n FROM lead_edit")
-    assert len(members) == submissions["n"] + edits["n"]
+    waiting = await desk.rows("SELECT DISTINCT submission_id FROM waiting_activity")
+    assert len(members) + len(waiting) == submissions["n"] + edits["n"]
+    is_erased = bool(await desk.rows("SELECT 1 FROM notification"))
     for lead_id in living:
         async with driver.connect(desk.resources.engine) as connection:
             arrivals = [arrived(member.waiting) for member in await stored_merges.members(connection, [lead_id])]
@@ -586,10 +774,21 @@ async def everything_adds_up(desk: Desk) -> None:
             keys = (await stored_merges.keys_of(connection, [lead_id])).get(lead_id, {})
             kept = from_row(row, keys)
             await load_facts(connection, {lead_id: kept})
-        anew = folded(lead_id, arrivals)
+            anew = folded(lead_id, arrivals)
+            await note_feedback(connection, [anew])
         assert {name: getattr(kept, name) for name in FOLDED} == {name: getattr(anew, name) for name in FOLDED}
         assert kept.keys.keys() == anew.keys.keys()
-        assert await desk.has_no_gaps(lead_id)
+        assert any(one.makes_leads for one in arrivals)
+        assert is_erased or await desk.has_no_gaps(lead_id)
+    joined = await desk.rows(
+        "SELECT n.* FROM not_same AS n JOIN membership AS a ON a.submission_id = n.one "
+        "JOIN membership AS b ON b.submission_id = n.other WHERE a.lead_id = b.lead_id"
+    )
+    assert joined == []
+    doubled = await desk.rows(
+        "SELECT kind, value FROM identity_key WHERE status = 'active' GROUP BY 1, 2 HAVING count(*) > 1"
+    )
+    assert doubled == []
     for row in await desk.rows("SELECT id FROM lead WHERE merged_into IS NOT NULL"):
         async with driver.connect(desk.resources.engine) as connection:
             assert await stored_merges.living(connection, row["id"]) in living

@@ -116,6 +116,32 @@ async def test_a_doubt_is_asked(resources: Resources, playbook: CompiledPlaybook
     assert len(await sql("SELECT bits FROM match_review WHERE answer IS NULL")) == 1
 
 
+async def test_a_name_that_many_leads_have_is_no_reason_to_ask(
+    resources: Resources, playbook: CompiledPlaybook, sql: Sql
+) -> None:
+    phones = ["+34612345678", "+34699887701", "+34655004412", "+34631415926", "+34627182818", "+34600110022"]
+    namesakes = [{"phone": phone, "full_name": "Ada Kowalski"} for phone in phones]
+    work = await made_at_once(resources, playbook, sql, *namesakes)
+
+    assert await recheck_due(work, playbook) == len(phones)
+
+    assert await living(sql) == len(phones)
+    assert await sql("SELECT bits FROM match_review") == []
+
+
+async def test_what_was_asked_about_two_leads_meanwhile_is_not_asked_again(
+    resources: Resources, playbook: CompiledPlaybook, sql: Sql
+) -> None:
+    work = await made_at_once(resources, playbook, sql, ADA, NAMESAKE)
+    await received(resources.engine, await a_source(resources.engine), content(NAMESAKE))
+    await process_due(work, playbook)
+    assert len(await sql("SELECT bits FROM match_review")) == 1
+
+    await recheck_due(work, playbook)
+
+    assert len(await sql("SELECT bits FROM match_review")) == 1
+
+
 async def test_nothing_is_due_before_its_neighbours_can_be_committed(
     resources: Resources, playbook: CompiledPlaybook, sql: Sql
 ) -> None:

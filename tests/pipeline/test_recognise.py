@@ -21,7 +21,7 @@ from leadhub.domain.register import MOST_CANDIDATES, MOST_HOLDERS
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
 from leadhub.pipeline.process import Processing, process_due
 from leadhub.resources import Ids, Resources, clock
-from leadhub.store import candidates, driver, leads
+from leadhub.store import candidates, driver, leads, scans
 from leadhub.store.candidates import Sought
 
 Sql = Callable[..., Awaitable[list[dict[str, Any]]]]
@@ -105,6 +105,17 @@ async def test_one_phone_on_five_thousand_leads_brings_a_few_candidates_and_join
     assert len(found.leads) == MOST_HOLDERS
     assert (outcome.created, outcome.failed, outcome.retried) == (2, 0, 0)
     assert [row["n"] for row in await sql("SELECT count(*) AS n FROM membership GROUP BY lead_id ORDER BY 1")] == [1, 2]
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_a_base_that_grows_is_known_before_postgresql_looks_at_it(resources: Resources, sql: Sql) -> None:
+    assert await sql("SELECT reltuples FROM pg_class WHERE oid = 'lead'::regclass") == [{"reltuples": -1}]
+    await sql("SELECT pg_stat_force_next_flush()")
+
+    seen = sighting_of(normalise(ADA))
+    async with driver.connect(resources.engine) as connection:
+        assert (await candidates.find(connection, [Sought(seen.keys, block_keys(seen))])).base == 5_000
+        assert await scans.base(connection) == 5_000
 
 
 @pytest.mark.usefixtures("crowd")

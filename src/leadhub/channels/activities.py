@@ -75,7 +75,7 @@ class ActivityIn(BaseModel):
     )
     lead_id: UUID | None = Field(default=None, description="The lead, if you know it.")
     external_id: Id | None = Field(default=None, description="The person's id in the source's system.")
-    email: _EMAIL | None = Field(default=None, description="One of the person's addresses.")
+    email: _EMAIL | None = Field(default=None, description="One of the person's addresses, or its SHA-256.")
     visitor_id: Id | None = Field(default=None, description="What your site calls the browser, whoever is behind it.")
     attribution: dict[AttributionName, AttributionValue] = Field(
         default_factory=dict, max_length=_MAX_ATTRIBUTION, description="utm_*, click ids, campaign names."

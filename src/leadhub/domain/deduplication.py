@@ -146,9 +146,9 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
     >>> decide(seen("charles"), [ada]).question.because
     'same e-mail, but the first names contradict each other (+4 bits)'
     """
-    shared = {key for key, is_shared in sighting.keys.items() if is_shared}
-    shared |= {key for lead in known for key, is_shared in lead.keys.items() if is_shared}
-    shared |= _hashed_at_several(sighting, known)
+    marked = {key for key, is_shared in sighting.keys.items() if is_shared}
+    marked |= {key for lead in known for key, is_shared in lead.keys.items() if is_shared}
+    shared = marked | _hashed_at_several(sighting, known)
     matches = [examine(sighting, lead, shared, scale) for lead in known]
     matches.sort(key=lambda match: (match.proof != _EXTERNAL, -match.evidence.bits, match.lead_id))
     leads = {lead.lead_id: lead for lead in known}
@@ -156,7 +156,7 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
     same = [match for match in matches if match.is_same]
     if not same:
         question = next(iter(questions(matches, scale)), None)
-        taken = _taken(sighting, known, shared, joined=())
+        taken = _taken(sighting, known, marked, joined=())
         return Decision(None, "new", _nobody(matches, question), matches[0] if matches else None, (), taken, question)
 
     best = same[0]
@@ -167,7 +167,7 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
         else:
             joined.append(leads[match.lead_id])
     ties = tuple(lead.lead_id for lead in joined[1:])
-    taken = _taken(sighting, known, shared, joined=(best.lead_id, *ties))
+    taken = _taken(sighting, known, marked, joined=(best.lead_id, *ties))
     others = [match for match in matches if not match.is_same]
     perhaps = (one for one in questions(others, scale) if not why_apart(joined[0], leads[one.lead_id]))
     question = conflict or next(perhaps, None)
@@ -324,14 +324,14 @@ def _hashed_at_several(sighting: Sighting, known: Sequence[Known]) -> set[Key]:
 
 
 def _taken(
-    sighting: Sighting, known: Sequence[Known], shared: Collection[Key], *, joined: Collection[LeadId]
+    sighting: Sighting, known: Sequence[Known], marked: Collection[Key], *, joined: Collection[LeadId]
 ) -> tuple[Key, ...]:
-    """Return the keys that this submission will hold together with a lead that it does not belong to."""
+    """Return the keys, none of those marked as shared, that it will hold together with a lead that it is none of."""
     others = [lead for lead in known if lead.lead_id not in joined]
     return tuple(
         key
         for key in sighting.keys
-        if not key.is_external and key not in shared and any(key in lead.keys for lead in others)
+        if not key.is_external and key not in marked and any(key in lead.keys for lead in others)
     )
 
 

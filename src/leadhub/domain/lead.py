@@ -11,15 +11,16 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from leadhub.domain import mailboxes
 from leadhub.domain.deduplication import Key
 from leadhub.domain.feedback import COUNTED, Outcome
 from leadhub.domain.ids import LeadId, SubmissionId
 from leadhub.domain.matching.block_keys import block_keys
 from leadhub.domain.matching.profile import Profile
-from leadhub.domain.matching.sighting import Sighting
+from leadhub.domain.matching.sighting import Sighting, hashed_mailbox
 from leadhub.domain.model import ConsentState, Fact, FieldValue, GoldenValue, LeadView
 from leadhub.domain.submission import Content, StatedActivity
-from leadhub.domain.survivorship import EDITED, candidates, fold, shown
+from leadhub.domain.survivorship import EDITED, addresses, candidates, fold, settle, shown
 
 MOST_FACTS = 1_000
 """Facts kept apart in one lead. Past it, activities of a type are counted without their attributes."""
@@ -50,16 +51,41 @@ class Arrived:
     visitor: Key | None = None
     """The browser or device that it came from."""
 
-    @property
+    @cached_property
     def handles(self) -> list[Key]:
-        """Return all that may lead to the person, strongest first: for behaviour, which says no more of anybody."""
+        """Return all that may lead to the person, strongest first: for behaviour, which says no more of anybody.
+
+        An address leads to whoever came with its SHA-256, too.
+        """
         told = [Key(LEAD_HANDLE, str(self.content.lead_id))] if self.content.lead_id else []
-        return [*told, *self.sighting.keys, *([self.visitor] if self.visitor else [])]
+        hashed = [key for key in map(hashed_mailbox, self.sighting.email_hashes) if key not in self.sighting.keys]
+        return [*told, *self.sighting.keys, *hashed, *([self.visitor] if self.visitor else [])]
+
+    @property
+    def mailbox(self) -> str | None:
+        """The mailbox that it names: see `mailboxes.mailbox_of`."""
+        if self.sighting.email_hashes:
+            return self.sighting.email_hashes[-1]
+        return mailboxes.mailbox_of(str(self.values["email"])) if "email" in self.values else None
 
     @property
     def is_edit(self) -> bool:
         """Whether somebody of ours wrote it, rather than the lead."""
         return self.channel == EDIT
+
+    @property
+    def makes_leads(self) -> bool:
+        """Whether a lead can be made of it: an edit and behaviour only add to one."""
+        return not self.is_edit and not self.content.waits
+
+    @property
+    def taught(self) -> dict[Key, bool]:
+        """Each key that a lead learns of it → whether it is shared from the start; of behaviour its browser alone.
+
+        A browser never proves a person: several people may use it, and the last one counts.
+        """
+        told = {} if self.content.waits else dict(self.sighting.keys)
+        return told | {self.visitor: True} if self.visitor else told
 
     @property
     def keys(self) -> Mapping[Key, bool]:
@@ -142,6 +168,8 @@ class Lead:
     custom: dict[str, dict[str, Any]] = field(default_factory=dict)
     attribution: dict[str, dict[str, Any]] = field(default_factory=dict)
     consents: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    mail: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What became of mail to its addresses: see `mailboxes.Mail`."""
     evaluation: dict[str, Any] | None = None
     stage: str | None = None
     temperature: str | None = None
@@ -163,6 +191,8 @@ class Lead:
     """What matching knows of it."""
     new_blocks: set[int] = field(default_factory=set)
     """Block keys of what this batch brought."""
+    new_hashes: set[str] = field(default_factory=set)
+    """SHA-256 of addresses that this batch brought: behaviour that names one may be waiting."""
     touched_facts: set[FactKey] = field(default_factory=set)
     arrived: list[Arrived] = field(default_factory=list)
     """What this batch brought."""
@@ -204,11 +234,12 @@ class Lead:
                 provenance=EDITED if arrived.is_edit else "stated",
             )
         )
+        for key, shared in arrived.taught.items():
+            self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
         if not is_behaviour:
-            for key, shared in arrived.keys.items():
-                self.keys[key] = self.new_keys[key] = shared or self.keys.get(key, False)
             self.profile.add(arrived.sighting, is_edit=arrived.is_edit)
             self.new_blocks |= arrived.blocks
+            self.new_hashes.update(arrived.sighting.email_hashes)
         if not arrived.is_edit:
             self._note_arrival(arrived)
 
@@ -223,8 +254,8 @@ class Lead:
         self.consents = _unite_consents(self.consents, _stated_consents(arrived))
         for activity, at in arrived.activities():
             self._count(Fact(activity.type, activity.attributes, 1, at, at))
-        if arrived.visitor:  # never proof of a person: several people may use one browser, and the last one counts
-            self.keys[arrived.visitor] = self.new_keys[arrived.visitor] = True
+            if activity.type in mailboxes.TELLING and (mailbox := arrived.mailbox) is not None:
+                self._take_mail(mailboxes.told(mailbox, mailboxes.TELLING[activity.type], at=at))
         self.arrived.append(arrived)
 
     def unite(self, other: "Lead") -> None:
@@ -232,16 +263,20 @@ class Lead:
         self.is_test = self.is_test and other.is_test
         self.created_at = min(self.created_at, other.created_at)
         self._take_golden(other.golden)
+        self._take_mail(other.mail)
         self.custom = _newest(self.custom, other.custom)
         self.attribution = _unite_touches(self.attribution, other.attribution)
         self.consents = _unite_consents(self.consents, other.consents)
+        active = [at for at in (self.last_activity_at, other.last_activity_at) if at is not None]
         for fact in other.facts.values():
             self._count(fact)
+        self.last_activity_at = max(active, default=None)  # a bounce is a fact, and nothing that the person did
         for key, shared in other.keys.items():
             self.keys[key] = shared or self.keys.get(key, False)
         self.new_keys |= other.new_keys
         self.profile.unite(other.profile)
         self.new_blocks |= other.new_blocks
+        self.new_hashes |= other.new_hashes
         self.arrived += other.arrived
         if self.team is None:
             self.team, self.owner = other.team, other.owner
@@ -272,13 +307,14 @@ class Lead:
         self.touched_facts = set(self.facts)
         self.new_blocks = anew.new_blocks
 
-    def take_word(self, outcome: Outcome, *, at: datetime, told_by: UUID) -> None:
+    def take_word(self, outcome: Outcome, *, at: datetime, told_by: UUID, mailbox: str | None = None) -> None:
         """Count what sales says that the lead did, though no submission of its own says so; most words are no such.
 
         Args:
             outcome: what sales says.
             at: when it happened.
             told_by: the id of what sales said.
+            mailbox: of a bounce, whose: see `mailboxes.mailbox_of`.
         """
         if outcome not in COUNTED:
             return
@@ -287,9 +323,17 @@ class Lead:
         if outcome is Outcome.BOUNCED:
             # Nothing that the person did: it stays as idle as it was.
             self.last_activity_at = active
+            if mailbox is not None:
+                self._take_mail(mailboxes.told(mailbox, mailboxes.BOUNCED, at=at))
         else:
             answer = {"granted": False, "at": at.isoformat(), "submission_id": str(told_by)}
             self.consents = _unite_consents(self.consents, {"marketing": {"email": answer}})
+
+    def has_mailbox(self, mailbox: str) -> bool:
+        """Whether a mailbox is one of its own: see `mailboxes.mailbox_of`."""
+        return mailbox in self.profile.emails or any(
+            mailboxes.is_of(address, mailbox) for address in addresses(self.golden)
+        )
 
     def share(self, key: Key) -> None:
         """Note that somebody else uses one of its keys, too."""
@@ -320,7 +364,14 @@ class Lead:
         )
 
     def _take_golden(self, other: Mapping[str, GoldenValue]) -> None:
-        golden = fold(self.golden, other)
+        self._show(settle(fold(self.golden, other), self.mail))
+
+    def _take_mail(self, mail: mailboxes.Mail) -> None:
+        if mail:
+            self.mail = mailboxes.unite(self.mail, mail)
+            self._show(settle(self.golden, self.mail))
+
+    def _show(self, golden: dict[str, GoldenValue]) -> None:
         self._note_changes(golden)
         self.golden = golden
 
@@ -346,7 +397,7 @@ class Lead:
 
 
 FOLDED = (
-    "is_test", "created_at", "last_activity_at", "golden", "custom", "attribution", "consents", "facts",
+    "is_test", "created_at", "last_activity_at", "golden", "custom", "attribution", "consents", "mail", "facts",
     "profile",
 )  # fmt: skip
 """What of a lead follows from its submissions alone; all else was decided about it."""

@@ -204,3 +204,14 @@ class GoldenName(GoldenValue):
     """How many stated it, in capitals or not, with accents or without."""
     others: tuple["GoldenName", ...] = ()
     """What else was stated, best first: each may become the most frequent one."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenMailbox(GoldenValue):
+    """The address chosen among several."""
+
+    domain: str = ""
+    kind: str = ""
+    """Its class: `business`, `role`, …"""
+    others: tuple["GoldenMailbox", ...] = ()
+    """Best first: each may be shown once this one bounces."""

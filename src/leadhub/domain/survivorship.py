@@ -4,7 +4,8 @@ A lead is a fold over its submissions. Every rule here chooses between two value
 time of receipt, the submission's id, how complete they are), so the order in which workers fold them does not matter
 and merging two leads is folding their golden values together.
 
-    e-mail      a personal mailbox before a shared one, then the newest; its domain and class come with it
+    e-mail      one that did not bounce, a personal mailbox before a shared one, a confirmed one before others, then the
+                newest; its domain and class come with it
     names       a full name before a nickname, both before an initial; then the one stated most often, then the newest
     the rest    the newest
     any         an edit by a person before any source, until a newer edit, or until the edit is taken back
@@ -15,10 +16,11 @@ and so on. A title's rank and department come with the title; street, postcode, 
 submission, a complete address before a part of one.
 
 What is stated most often can only be told with all that was stated: a name keeps the other spellings, and how often
-each one came. Everything else forgets what lost.
+each one came. An address that bounces gives way to another one, so an address keeps the others, too. Everything else
+forgets what lost.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -26,7 +28,8 @@ from typing import Any
 from uuid import UUID
 
 from leadhub.domain.ids import SubmissionId
-from leadhub.domain.model import FieldValue, GoldenName, GoldenValue
+from leadhub.domain.mailboxes import NO_MAIL, Mail, state_of
+from leadhub.domain.model import FieldValue, GoldenMailbox, GoldenName, GoldenValue
 from leadhub.domain.nicknames import is_short_form
 from leadhub.domain.normalisation import Refused, normalise_company
 from leadhub.domain.normalisation import fold as fold_text
@@ -41,12 +44,13 @@ EDITED = "edited"
 _MAILBOX = ("email", "email_domain", "email_class")
 """Chosen together: a domain never belongs to another address than the one shown."""
 _MAILBOX_RANK = {"free": 3, "business": 3, "role": 2, "disposable": 1}
+_MAILBOX_RULE = "not one that bounced, personal before shared, confirmed before others, then most recent"
 _TITLE = ("job_title", "seniority", "department")
 _PLACE = ("street", "postal_code", "city", "region")
 _GROUPS = (_TITLE, _PLACE)
 _NAME = ("first_name", "last_name", "full_name")
 _MOST_SPELLINGS = 20
-"""Different names that one field keeps; what a thousand people share must not grow."""
+"""Different names, or addresses, that one field keeps; what a thousand people share must not grow."""
 _OF_COMPANY = (*_TITLE, "industry", "employees", "website", "company_domain")
 _ANCHORS = dict.fromkeys(("company", *_OF_COMPANY), "company") | dict.fromkeys(("country", *_PLACE), "country")
 """Field → the field whose value it is true for."""
@@ -95,7 +99,7 @@ def fold(one: Golden, other: Golden) -> dict[str, GoldenValue]:
             survived[name] = _chosen_name(name, one[name], other[name])
         elif name not in _CHOSEN_TOGETHER:
             survived[name] = _chosen(one[name], other[name])
-    if "email" in one and "email" in other:
+    if "email" in one and "email" in other and one["email"] != other["email"]:
         _fold_mailbox(survived, one, other)
     for group in _GROUPS:
         _fold_group(survived, one, other, group)
@@ -123,16 +127,65 @@ def _apart(golden: dict[str, GoldenValue]) -> dict[str, GoldenValue]:
 
 
 def _fold_mailbox(survived: dict[str, GoldenValue], one: Golden, other: Golden) -> None:
-    winner = max((one, other), key=_mailbox_rank)
+    a, b = one["email"], other["email"]
+    if a.value != b.value or isinstance(a, GoldenMailbox) or isinstance(b, GoldenMailbox):
+        _show_mailbox(survived, [*_mailboxes(one), *_mailboxes(other)], NO_MAIL)
+        return
+    newer = one if _recency(a) > _recency(b) else other
     for name in _MAILBOX:
-        if name in winner:
-            survived[name] = _ruled(winner[name], "a personal mailbox before a shared one, then most recent")
+        if name in newer:
+            survived[name] = _ruled(newer[name], _MAILBOX_RULE)
 
 
-def _mailbox_rank(side: Golden) -> tuple[Any, ...]:
-    is_edit, *recency = _recency(side["email"])
-    mailbox_class = side.get("email_class")
-    return (is_edit, _MAILBOX_RANK.get(str(mailbox_class.value), 0) if mailbox_class is not None else 0, *recency)
+def settle(golden: Golden, mail: Mail) -> dict[str, GoldenValue]:
+    """Return golden values with the address that is best by what became of mail to each.
+
+    What `fold` returns is settled anew: it unites without knowing what became of mail.
+    """
+    settled = dict(golden)
+    if mail and "email" in golden:
+        _show_mailbox(settled, _mailboxes(golden), mail)
+    return settled
+
+
+def addresses(golden: Golden) -> list[str]:
+    """Return each e-mail address that golden values know of, the one that is shown first."""
+    return [str(one.value) for one in _mailboxes(golden)] if "email" in golden else []
+
+
+def _mailboxes(golden: Golden) -> list[GoldenMailbox]:
+    """Return each address that golden values know of."""
+    shown_one = golden["email"]
+    if isinstance(shown_one, GoldenMailbox):
+        return [replace(shown_one, others=()), *shown_one.others]
+    domain, kind = (str(golden[name].value) if name in golden else "" for name in ("email_domain", "email_class"))
+    return [GoldenMailbox(*_where_from(shown_one), domain, kind)]
+
+
+def _show_mailbox(golden: dict[str, GoldenValue], stated: Sequence[GoldenMailbox], mail: Mail) -> None:
+    """Put the best of some addresses into golden values, with the others behind it."""
+    newest: dict[FieldValue, GoldenMailbox] = {}
+    for one in stated:
+        known = newest.get(one.value)
+        newest[one.value] = max(known, one, key=_recency) if known else one
+    if len(stated) > 1:
+        newest = {
+            address: one if one.provenance == EDITED else replace(one, rule=_MAILBOX_RULE)
+            for address, one in newest.items()
+        }
+    best, *others = sorted(newest.values(), key=lambda one: _mailbox_rank(one, mail), reverse=True)[:_MOST_SPELLINGS]
+    where_from = _where_from(best)
+    for name, value in (("email_domain", best.domain), ("email_class", best.kind)):
+        golden.pop(name, None)
+        if value:
+            golden[name] = GoldenValue(value, *where_from[1:])
+    golden["email"] = replace(best, others=tuple(others)) if others else GoldenValue(*where_from)
+
+
+def _mailbox_rank(one: GoldenMailbox, mail: Mail) -> tuple[Any, ...]:
+    is_edit, *recency = _recency(one)
+    state = state_of(str(one.value), mail)
+    return (is_edit, not state.has_bounced, _MAILBOX_RANK.get(one.kind, 0), state.is_confirmed, *recency)
 
 
 def _fold_group(survived: dict[str, GoldenValue], one: Golden, other: Golden, group: tuple[str, ...]) -> None:
@@ -217,9 +270,22 @@ _NAME_RULES: dict[str, tuple[Callable[[GoldenName], tuple[Any, ...]], str]] = {
 }
 
 
+def _where_from(
+    value: GoldenValue,
+) -> tuple[FieldValue, SubmissionId, str, datetime, str, str, str | None]:
+    return value.value, value.submission_id, value.source, value.at, value.rule, value.provenance, value.beside
+
+
 def read(stored: Mapping[str, Any]) -> GoldenValue:
     """Return a golden value that was written as JSON."""
-    return _read_name(stored) if "times" in stored else GoldenValue(*_parts(stored))
+    if "times" in stored:
+        return _read_name(stored)
+    return _read_mailbox(stored) if "others" in stored else GoldenValue(*_parts(stored))
+
+
+def _read_mailbox(stored: Mapping[str, Any]) -> GoldenMailbox:
+    others = tuple(map(_read_mailbox, stored["others"]))
+    return GoldenMailbox(*_parts(stored), stored["domain"], stored["kind"], others)
 
 
 def _read_name(stored: Mapping[str, Any]) -> GoldenName:

@@ -178,7 +178,7 @@ async def _take_back(connection: Connection, lead: Lead, names: Collection[str],
 
 
 def _keys(arrivals: Collection[Arrived]) -> set[Key]:
-    return {key for one in arrivals for key in one.keys}
+    return {key for one in arrivals for key in one.taught}
 
 
 async def _meet(connection: Connection, lead: Lead, written: Arrived, *, now: datetime) -> list[LeadId]:

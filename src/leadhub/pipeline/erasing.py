@@ -65,15 +65,19 @@ async def _erase(connection: Connection, work: Processing, playbook: CompiledPla
     if lead_id is not None:
         lead = (await merging.locked(connection, [lead_id]))[lead_id]
         members = await merges.members(connection, [lead_id])
-        rest = [
-            member
+        others = [
+            member.waiting
             for member in members
             if member.waiting.submission_id != order.submission_id and member.waiting.channel != EDIT
         ]
-        if rest:
+        rest = next((one.submission_id for one in others if not one.content.waits), None)
+        if rest is not None:
+            await merges.declare_alike(connection, order.submission_id, rest)
             await _without(connection, work, playbook, lead=lead, submission_id=order.submission_id, members=members)
         else:
             await _whole_lead(connection, work, lead, order.submission_id)
+            for one in others:
+                await erasing.submission(connection, one.submission_id)
     await erasing.submission(connection, order.submission_id)
     await notifications.carried_out(connection, order.id, now=work.clock())
     return True
@@ -119,8 +123,8 @@ async def _without(
     gone = arrivals.pop(submission_id, None)
     lead.refold(arrivals.values())
     await merging.note_feedback(connection, [lead])
-    carried = {key for one in arrivals.values() for key in one.keys}
-    lost = sorted(set(gone.keys) - carried) if gone is not None else []
+    carried = {key for one in arrivals.values() for key in one.taught}
+    lost = sorted(gone.taught.keys() - carried) if gone is not None else []
     await erasing.keys(connection, lead.lead_id, lost)
     await erasing.told_since(connection, lead.lead_id, since=uuid7_time(submission_id))
     await merges.drop_facts(connection, [lead.lead_id])

@@ -21,8 +21,9 @@ from leadhub.domain.errors import Conflict, IdempotencyConflict, InvalidInput, L
 from leadhub.domain.feedback import ENDS, REJECTED, TRIED, Outcome, Said, acceptance, keeps_promise
 from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import Held, Lead
+from leadhub.domain.mailboxes import mailbox_of
 from leadhub.domain.matching.weights import SHIPPED
-from leadhub.domain.normalisation.email import normalise_email
+from leadhub.domain.normalisation.email import hashed_forms, normalise_email
 from leadhub.domain.normalisation.phone import normalise_phone
 from leadhub.domain.normalisation.refusal import Refused
 from leadhub.domain.playbook_followup import Rejection
@@ -127,6 +128,8 @@ class _Answer:
     clock: Clock | None
     tries: int
     open_seconds: int | None = None
+    mailbox: str | None = None
+    """Which one bounced."""
     effects: list[str] = field(default_factory=list)
 
     @property
@@ -181,6 +184,7 @@ async def _apply(connection: Connection, work: Processing, playbook: CompiledPla
         connection,
         said.id,
         lead_id=lead_id,
+        mailbox=answer.mailbox,
         owner=str(owner) if owner else None,
         effect=_effect(answer),
         now=now,
@@ -199,6 +203,7 @@ async def _find(connection: Connection, said: StoredFeedback) -> LeadId:
     keys: list[tuple[str, str]] = []
     if "email" in named and not isinstance(email := normalise_email(named["email"]), Refused):
         keys += {("email", email.key), ("email", email.address)}
+        keys += [("email:sha256", digest) for digest in hashed_forms(email)]
     if "phone" in named and not isinstance(phone := normalise_phone(named["phone"], ()), Refused):
         keys.append(("phone", phone.e164))
     holders = await feedback.holders(connection, keys) if keys else []
@@ -253,7 +258,10 @@ async def _ask(connection: Connection, answer: _Answer) -> None:
 def _change(lead: Lead, answer: _Answer) -> None:
     """Write what was said into the lead, before it is judged."""
     said, feedback_section = answer.said, answer.playbook.playbook.feedback
-    lead.take_word(answer.outcome, at=said.occurred_at, told_by=said.id)
+    if answer.outcome is Outcome.BOUNCED:
+        address = said.named.get("email") or (lead.golden["email"].value if "email" in lead.golden else "")
+        answer.mailbox = mailbox_of(str(address))
+    lead.take_word(answer.outcome, at=said.occurred_at, told_by=said.id, mailbox=answer.mailbox)
     match answer.outcome:
         case Outcome.ACCEPTED:
             lead.sales_decision = str(feedback_section.accept.sets.get("sales_decision", Outcome.ACCEPTED))

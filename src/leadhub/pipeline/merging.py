@@ -31,7 +31,7 @@ from leadhub.pipeline import qualify, reporting
 from leadhub.pipeline.process import Processing
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import Contention, MergeOf, Recognised, arrived, from_row, load_facts
-from leadhub.pipeline.saving import block_rows, fact_rows, key_rows, lead_row, merge
+from leadhub.pipeline.saving import block_rows, fact_rows, hash_rows, key_rows, lead_row, merge
 from leadhub.store import changes, driver, events, feedback, leads, merges, reviews
 from leadhub.store.changes import Changes
 from leadhub.store.driver import Connection
@@ -175,6 +175,7 @@ async def write(
     rows.facts = [row for lead, _ in judged for row in fact_rows(lead)]
     rows.blocks = [row for lead, _ in judged for row in block_rows(lead)]
     rows.keys = [row for lead, _ in judged for row in key_rows(lead, now)]
+    rows.hashes = [row for lead, _ in judged for row in hash_rows(lead)]
     await changes.write(connection, rows)
 
 
@@ -213,8 +214,8 @@ async def _undo(
     )
     await judge_anew(connection, work, playbook, [holder, loser], now=now, unmerged=unmerged)
 
-    # What could be either's, for a person to say.
-    unclear = [one for one in parted.stay if one.submission_id in parted.parting.unclear]
+    # What could be either's, for a person to say; whose a page view was, nobody knows.
+    unclear = [one for one in parted.stay if one.submission_id in parted.parting.unclear and not one.content.waits]
     known = Known(loser.lead_id, loser.profile, loser.keys)
     shared = {key for key, is_shared in loser.keys.items() if is_shared}
     questions = [
@@ -265,8 +266,12 @@ async def _move(
     holder, receiver = leads_of_both[holder_id], leads_of_both[receiver_id]
     await merges.move_members(connection, [submission_id], to=receiver_id, because=because)
     stay, back = await history(connection, holder_id), await history(connection, receiver_id)
-    if all(one.is_edit for one in stay):
+    rest = next((one.submission_id for one in stay if one.makes_leads), None)
+    if rest is None:
         raise Conflict("Nothing would be left of its lead; merge the two.")
+    # Who was said to be somebody else than its lead is so still, whichever submission it was said about.
+    await merges.declare_alike(connection, submission_id, rest)
+    await merges.withdraw_within(connection, receiver_id)
     holder.refold(stay)
     receiver.refold(back)
     await note_feedback(connection, (holder, receiver))
@@ -341,7 +346,7 @@ async def _parted(connection: Connection, made: StoredMerge, holder: LeadId) -> 
     stored = await _members(connection, holder)
     arrivals = {member.waiting.submission_id: arrived(member.waiting) for member in stored}
     members = [
-        Member(member.waiting.submission_id, member.since, frozenset(arrivals[member.waiting.submission_id].keys))
+        Member(member.waiting.submission_id, member.since, frozenset(arrivals[member.waiting.submission_id].handles))
         for member in stored
     ]
     lineage = await _lineage(connection, made, holder)
@@ -355,8 +360,8 @@ async def _parted(connection: Connection, made: StoredMerge, holder: LeadId) -> 
     # What a later merge, which still holds, brought back here after it had left is not this one's to move.
     moved = (made.submissions & arrivals.keys()) - elsewhere
     parting = part(members, moved=moved, later=later - moved)
-    # What declares two people different, and what a lead is made of, are submissions; an edit is neither.
-    back, stay = ([one for one in side if not arrivals[one].is_edit] for side in (parting.back, parting.stay))
+    # What declares two people different, and what a lead is made of, is neither an edit nor behaviour.
+    back, stay = ([one for one in side if arrivals[one].makes_leads] for side in (parting.back, parting.stay))
     if not back or not stay:
         raise Conflict("Nothing is left to part: the submissions of one side went elsewhere meanwhile.")
     own = [one for one in stay if one not in elsewhere and one not in parting.unclear] or stay
@@ -386,8 +391,10 @@ async def note_feedback(connection: Connection, sides: Sequence[Lead]) -> None:
         sides: leads that were just folded anew; of two that are parted, both.
     """
     leads_by_id = {lead.lead_id: lead for lead in sides}
-    for lead_id, outcome, at, feedback_id in await feedback.noted(connection, list(leads_by_id)):
-        leads_by_id[lead_id].take_word(outcome, at=at, told_by=feedback_id)
+    for one in await feedback.noted(connection, list(leads_by_id)):
+        lead = leads_by_id[one.lead_id]
+        if one.mailbox is None or lead.has_mailbox(one.mailbox):
+            lead.take_word(one.outcome, at=one.at, told_by=one.id, mailbox=one.mailbox)
 
 
 def _revive(lead: Lead, arrivals: Sequence[Arrived]) -> None:
@@ -474,7 +481,7 @@ class _Seen:
 def _carried(arrivals: Sequence[Arrived]) -> dict[Key, _Seen]:
     seen: dict[Key, _Seen] = {}
     for one in arrivals:
-        for key, is_shared in one.keys.items():
+        for key, is_shared in one.taught.items():
             known = seen.get(key, _Seen(one.received_at, one.received_at, is_shared=False))
             seen[key] = _Seen(
                 min(known.first_at, one.received_at),

@@ -88,6 +88,8 @@ async def look(connection: Connection, ids: Sequence[LeadId], *, renew: bool = F
     seen = Seen({lead_id: [] for lead_id in ids})
     blocks: list[tuple[int, LeadId]] = []
     for member in await merges.members(connection, ids):
+        if member.waiting.content.waits:  # what somebody did says nothing of who they are
+            continue
         arrival = arrived(member.waiting)
         blocks += [(block, member.lead_id) for block in block_keys(arrival.sighting)]
         seen.arrivals[member.lead_id] = [*seen.arrivals[member.lead_id], arrival][-_MOST_SUBMISSIONS:]

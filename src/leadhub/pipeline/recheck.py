@@ -6,12 +6,13 @@ at once more when its neighbours are committed, and compared with those alone th
 have none, and cost one look-up for all of them.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from leadhub import telemetry
-from leadhub.domain.deduplication import Known, Scale, decide, why_apart
+from leadhub.domain.deduplication import Decision, Known, Scale, decide, why_apart
 from leadhub.domain.errors import Conflict, NotFound
-from leadhub.domain.ids import LeadId, first_uuid7, uuid7_time
+from leadhub.domain.ids import LeadId, SubmissionId, first_uuid7, uuid7_time
 from leadhub.domain.matching import profile
 from leadhub.domain.matching.weights import bits_to_pick_one
 from leadhub.domain.scoring import CompiledPlaybook
@@ -19,8 +20,9 @@ from leadhub.pipeline.merging import Wish, merge_leads
 from leadhub.pipeline.process import Processing
 from leadhub.pipeline.recognise import arrived
 from leadhub.pipeline.saving import BY_ITSELF
-from leadhub.store import candidates, driver, merges, rechecks, reviews
+from leadhub.store import candidates, driver, merges, rechecks, reviews, scans
 from leadhub.store.candidates import Candidate, Sought
+from leadhub.store.driver import Connection
 from leadhub.store.reviews import Question
 
 _log = telemetry.get_logger("recheck")
@@ -54,23 +56,20 @@ async def _compare(work: Processing, playbook: CompiledPlaybook, newer: LeadId, 
     async with driver.transaction(work.engine) as connection:
         await driver.by_index(connection)
         found = await merges.members(connection, [newer])
-        arrivals = [arrived(member.waiting) for member in found]
+        arrivals = [arrived(member.waiting) for member in found if not member.waiting.content.waits]
         seen = await candidates.find(connection, [Sought(arrival.keys, arrival.blocks) for arrival in arrivals])
         apart = await candidates.declared_apart(connection, [newer, older])
-        one, other = seen.leads.get(newer), seen.leads.get(older)
-        if one is None or other is None or apart:
+        if newer not in seen.leads or older not in seen.leads or apart:
             return
         scale = Scale(await work.weights.current(connection), bits_to_pick_one(seen.base))
-        mine, theirs = _known(newer, one), _known(older, other)
-        decisions = {arrival.submission_id: decide(arrival.sighting, [theirs], scale) for arrival in arrivals}
-        same = next((decision for decision in decisions.values() if decision.lead_id), None)
-        if same is None or why_apart(mine, theirs):
-            questions = [
-                Question(submission_id=submission_id, lead_id=newer, match=decision.question)
-                for submission_id, decision in decisions.items()
-                if decision.question is not None
-            ]
-            await reviews.ask(connection, questions, now=work.clock())
+        known = {lead_id: _known(lead_id, one) for lead_id, one in seen.leads.items()}
+        mine = known.pop(newer)
+        # Compared with all, as at the arrival: who else has the name, or comes closer, is the same question.
+        decisions = {one.submission_id: decide(one.sighting, [*known.values()], scale) for one in arrivals}
+        same = next((one for one in decisions.values() if older in {one.lead_id, *one.ties}), None)
+        # One that proves to be the same, while something speaks against the two, is asked, too.
+        if same is None or why_apart(mine, known[older]):
+            await _ask(connection, decisions, newer, older, now=work.clock())
             return
     because = f"made at the same moment: {same.because}"
     wish = Wish(winner=older, loser=newer, because=because, actor=BY_ITSELF, rule=same.rule)
@@ -78,6 +77,21 @@ async def _compare(work: Processing, playbook: CompiledPlaybook, newer: LeadId, 
         await merge_leads(work, playbook, wish)
     except (Conflict, NotFound) as error:  # a person, or another worker, was faster
         _log.info("recheck.dropped", error_class=type(error).__name__)
+
+
+async def _ask(
+    connection: Connection, decisions: Mapping[SubmissionId, Decision], newer: LeadId, older: LeadId, *, now: datetime
+) -> None:
+    """Ask once whether two leads are one, about the submission that comes closest; not if it was asked before."""
+    doubts = [
+        Question(submission_id=submission_id, lead_id=newer, match=match)
+        for submission_id, decision in decisions.items()
+        for match in (decision.match if decision.lead_id else None, decision.question)
+        if match is not None and match.lead_id == older
+    ]
+    before = await scans.asked_already(connection, [newer, older])
+    if doubts and not before.keys() & {(newer, older), (older, newer)}:
+        await reviews.ask(connection, [max(doubts, key=lambda one: one.match.evidence.bits)], now=now)
 
 
 def _known(lead_id: LeadId, seen: Candidate) -> Known:

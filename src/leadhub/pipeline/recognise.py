@@ -309,7 +309,7 @@ async def load_facts(connection: Connection, leads: dict[LeadId, Lead]) -> None:
 
 _AS_STORED = (
     "merged_into", "version", "sequence", "created_at", "last_activity_at", "is_test", "custom", "attribution",
-    "consents", "evaluation", "stage", "temperature", "route", "route_rule", "route_because", "team", "owner",
+    "consents", "mail", "evaluation", "stage", "temperature", "route", "route_rule", "route_because", "team", "owner",
     "track", "disqualified_reason", "sales_decision", "rescore_at",
 )  # fmt: skip
 

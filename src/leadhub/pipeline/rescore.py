@@ -108,7 +108,7 @@ async def judge_again(
     told: list[NewEvent] = []
     for judgement in judgements:
         told += tell(judgement) if tell is not None else ()
-        if judgement.is_news:
+        if judgement.is_news or judgement.lead.changed:
             told += reporting.report(judgement, [], public_url=work.public_url, new_id=work.new_id, now=now)
         elif judgement.is_handed_on:
             told += reporting.handed_on(judgement, public_url=work.public_url, new_id=work.new_id, now=now)

@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from leadhub.domain.lead import Arrived, Lead
+from leadhub.domain.matching.sighting import hashed_mailbox
 from leadhub.pipeline.qualify import Judgement
 from leadhub.pipeline.recognise import MergeOf, NewId, Recognised
 from leadhub.store import leads, merges
@@ -63,6 +64,7 @@ def add_leads(changes: Changes, batch: Recognised, judgements: Sequence[Judgemen
     changes.leads = [lead_row(lead, by_id.get(lead.lead_id), now) for lead in changed]
     changes.memberships = [_membership(batch, lead, one, now) for lead in touched for one in lead.arrived]
     changes.keys = [row for lead in touched for row in key_rows(lead, lead.received_at)]
+    changes.hashes = [row for lead in touched for row in hash_rows(lead)]
     changes.blocks = [row for lead in touched for row in block_rows(lead)]
     changes.reviews = batch.reviews(now)
     # Another batch may be making a lead of the same person that only its looks could find.
@@ -103,6 +105,12 @@ def key_rows(lead: Lead, seen_at: datetime | None) -> list[dict[str, Any]]:
         }
         for key, shared in lead.new_keys.items()
     ]
+
+
+def hash_rows(lead: Lead) -> list[dict[str, Any]]:
+    """Return the hashed addresses, not keys of their own, for which behaviour may wait, as handles."""
+    handles = map(hashed_mailbox, lead.new_hashes)
+    return [{"kind": handle.kind, "value": handle.value} for handle in handles if handle not in lead.new_keys]
 
 
 def block_rows(lead: Lead) -> list[dict[str, Any]]:
@@ -177,6 +185,7 @@ def lead_row(lead: Lead, judgement: Judgement | None, now: datetime) -> dict[str
         "custom": lead.custom,
         "attribution": lead.attribution,
         "consents": lead.consents,
+        "mail": lead.mail,
         "profile": lead.profile.document(),
         "evaluation": lead.evaluation,
         "score_total": evaluation.total if evaluation else explained.get("total", 0),

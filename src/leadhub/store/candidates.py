@@ -42,11 +42,18 @@ class Sought:
     blocks: Collection[int]
 
 
+ABOUT_HOW_MANY = """
+(SELECT greatest(reltuples, pg_stat_get_live_tuples(oid), 0) FROM pg_class WHERE oid = 'lead'::regclass)
+"""
+"""SQL: about how many leads there are. PostgreSQL looks at a table at times only, and at one that grows too late: it
+counts rows as they come, too, and forgets that count if it crashes."""
+
+
 # Each key is looked up once, however many submissions of the batch carry it, and brings MOST_HOLDERS leads at most: so
 # the work is bounded by what is sought, whatever the base holds. Only leads that are chosen are read. One that was
 # merged away leads on to the one that it became. OFFSET 0 keeps the planner from reading whole tables. $6 is
 # MOST_HOLDERS and $7 MOST_CANDIDATES; what is shared is weighed as `domain.register` does it.
-_FIND = """
+_FIND = f"""
 WITH sought_key AS (SELECT * FROM unnest($1::int[], $2::text[], $3::text[]) AS s (place, kind, value)),
 sought_block AS (SELECT * FROM unnest($4::int[], $5::bigint[]) AS s (place, block)),
 holder AS MATERIALIZED (
@@ -77,7 +84,7 @@ chosen AS MATERIALIZED (
      CROSS JOIN LATERAL (
         SELECT coalesce(l.merged_into, l.id) AS id FROM lead AS l WHERE l.id = c.lead_id OFFSET 0) AS r)
 SELECT one.id, one.keys, one.blocks, l.version, l.profile::text,
-       (SELECT reltuples FROM pg_class WHERE oid = 'lead'::regclass)
+       {ABOUT_HOW_MANY}
   FROM (SELECT id,
                json_agg(json_build_array(kind, value, is_shared)) FILTER (WHERE kind IS NOT NULL)::text AS keys,
                array_agg(DISTINCT block) FILTER (WHERE block IS NOT NULL) AS blocks
@@ -88,7 +95,7 @@ SELECT one.id, one.keys, one.blocks, l.version, l.profile::text,
          GROUP BY id) AS one
  CROSS JOIN LATERAL (SELECT version, profile FROM lead AS l WHERE l.id = one.id AND merged_into IS NULL OFFSET 0) AS l
  ORDER BY one.id
-"""
+"""  # noqa: S608 - the constant above
 
 
 async def find(connection: Connection, sought: Sequence[Sought]) -> Found:

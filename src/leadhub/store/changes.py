@@ -22,7 +22,8 @@ class Changes:
     memberships: Sequence[Row] = ()
     keys: Sequence[Row] = ()
     """kind, value, lead_id, status, seen_at: new to the lead, or seen again."""
-    """What waited for one of these keys is processed again."""
+    hashes: Sequence[Row] = ()
+    """kind, value: hashed forms of addresses that leads brought. What waited for one, or for a key, is processed."""
     activities: Sequence[Row] = ()
     blocks: Sequence[Row] = ()
     """key, lead_id: under which a lead is found as a candidate."""
@@ -56,8 +57,8 @@ class Changes:
 _LEAD = """
 id uuid, merged_into uuid, version integer, sequence integer, created_at timestamptz, updated_at timestamptz,
 last_activity_at timestamptz, is_test boolean, golden jsonb, custom jsonb, attribution jsonb, consents jsonb,
-profile jsonb, evaluation jsonb, score_total integer, score_fit integer, score_engagement integer, stage text,
-temperature text,
+mail jsonb, profile jsonb, evaluation jsonb, score_total integer, score_fit integer, score_engagement integer,
+stage text, temperature text,
 route text, route_rule text, route_because text, team text, owner text, track text, disqualified_reason text,
 sales_decision text, rescore_at timestamptz, held jsonb
 """
@@ -165,7 +166,10 @@ put_keys AS (
     DO UPDATE SET last_seen_at = greatest(identity_key.last_seen_at, excluded.last_seen_at)),
 freed AS (
     DELETE FROM waiting_activity WHERE submission_id IN (
-        SELECT w.submission_id FROM (SELECT DISTINCT kind, value FROM {_rows("keys", _KEY)}) AS k
+        SELECT w.submission_id FROM (
+            SELECT kind, value FROM {_rows("keys", _KEY)}
+             UNION
+            SELECT kind, value FROM {_rows("hashes", "kind text, value text")}) AS k
          CROSS JOIN LATERAL (
             SELECT submission_id FROM waiting_activity AS o WHERE o.kind = k.kind AND o.value = k.value OFFSET 0) AS w)
     RETURNING submission_id),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from leadhub.domain.deduplication import Key
 from leadhub.domain.ids import LeadId, SubmissionId
+from leadhub.domain.matching.sighting import hashed_form
 from leadhub.store.driver import Connection
 
 _IS_WAITING = "SELECT EXISTS (SELECT FROM pending_submission WHERE submission_id = $1 AND failed_at IS NULL)"
@@ -64,8 +65,8 @@ _TOLD_SINCE = (
 # What a lead was before it became part of another: nobody reads it, since what is parted again is folded anew.
 _MERGED = """
 UPDATE lead
-   SET golden = '{}', custom = '{}', attribution = '{}', consents = '{}', profile = '{}', evaluation = NULL,
-       route_because = 'erased'
+   SET golden = '{}', custom = '{}', attribution = '{}', consents = '{}', mail = '{}', profile = '{}',
+       evaluation = NULL, route_because = 'erased'
  WHERE merged_into = $1
 """
 
@@ -96,8 +97,17 @@ UPDATE merge
 """
 
 
+_BOUNCED = """
+UPDATE feedback SET mailbox = 'erased'
+ WHERE mailbox = ANY ($2::text[]) AND lead_id IN (SELECT id FROM lead WHERE id = $1 OR merged_into = $1)
+"""
+_BLOCKS = "DELETE FROM block_key WHERE lead_id IN (SELECT id FROM lead WHERE id = $1 OR merged_into = $1)"
+
+
 async def keys(connection: Connection, lead_id: LeadId, gone: list[Key]) -> None:
     """Take identity keys away from a lead and its merges, and all its block keys: the caller writes those it still has.
+
+    Which address bounced is forgotten with it, and that bounce counts for nobody.
 
     Args:
         connection: in a transaction.
@@ -107,7 +117,8 @@ async def keys(connection: Connection, lead_id: LeadId, gone: list[Key]) -> None
     columns = [key.kind for key in gone], [key.value for key in gone]
     await connection.execute(_KEYS, lead_id, *columns)
     await connection.execute(_MOVED_KEYS, lead_id, *columns)
-    await connection.execute("DELETE FROM block_key WHERE lead_id = $1", lead_id)
+    await connection.execute(_BOUNCED, lead_id, [digest for key in gone if (digest := hashed_form(key))])
+    await connection.execute(_BLOCKS, lead_id)
 
 
 _LEAD = (

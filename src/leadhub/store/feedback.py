@@ -48,6 +48,7 @@ class StoredFeedback:
     fingerprint: bytes
     named: Mapping[str, str]
     lead_id: LeadId | None
+    mailbox: str | None
     outcome: str
     reason: str | None
     value: float | None
@@ -125,7 +126,7 @@ async def claim(connection: Connection, *, now: datetime) -> StoredFeedback | No
 
 
 _APPLIED = """
-UPDATE feedback SET lead_id = $2, owner = $3, effect = $4, applied_at = $5, error = NULL WHERE id = $1
+UPDATE feedback SET lead_id = $2, mailbox = $3, owner = $4, effect = $5, applied_at = $6, error = NULL WHERE id = $1
 """
 _FAILED = """
 UPDATE feedback SET attempts = attempts + 1, error = $2, due_at = $3,
@@ -134,10 +135,17 @@ UPDATE feedback SET attempts = attempts + 1, error = $2, due_at = $3,
 
 
 async def note_applied(
-    connection: Connection, feedback_id: UUID, *, lead_id: LeadId, owner: str | None, effect: str, now: datetime
+    connection: Connection,
+    feedback_id: UUID,
+    *,
+    lead_id: LeadId,
+    mailbox: str | None,
+    owner: str | None,
+    effect: str,
+    now: datetime,
 ) -> None:
     """Write down what a word changed."""
-    await connection.execute(_APPLIED, feedback_id, lead_id, owner, effect, now)
+    await connection.execute(_APPLIED, feedback_id, lead_id, mailbox, owner, effect, now)
 
 
 async def note_failed(connection: Connection, feedback_id: UUID, *, error: str, at: datetime, is_last: bool) -> None:
@@ -147,7 +155,8 @@ async def note_failed(connection: Connection, feedback_id: UUID, *, error: str, 
 
 _TRIES = "SELECT count(*) FROM feedback WHERE lead_id = $1 AND outcome = ANY ($2::text[]) AND applied_at IS NOT NULL"
 # Words are kept with the lead that they were said of, and count for whoever it is part of now. While two were one,
-# nobody could say whose refusal it was: that one counts for both afterwards. A bounce does not, it would repeat itself.
+# nobody could say whose refusal it was: that one counts for both afterwards. A bounce is for the one whose mailbox it
+# is to count; if nobody knows which one bounced, for the lead that it was said of: it would repeat itself.
 _NOTED = """
 WITH RECURSIVE own (of, lead_id) AS (
     SELECT one, one FROM unnest($1::uuid[]) AS one
@@ -159,9 +168,10 @@ WITH RECURSIVE own (of, lead_id) AS (
     SELECT c.of, m.winner_id, greatest(c.since, m.merged_at), least(c.until, coalesce(m.undone_at, 'infinity'))
       FROM called AS c JOIN merge AS m ON m.loser_id = c.lead_id
      WHERE m.merged_at < c.until AND c.since < coalesce(m.undone_at, 'infinity'))
-SELECT DISTINCT c.of, f.outcome, f.occurred_at, f.id
+SELECT DISTINCT c.of, f.outcome, f.occurred_at, f.id, f.mailbox
   FROM called AS c JOIN feedback AS f ON f.lead_id = c.lead_id AND f.applied_at BETWEEN c.since AND c.until
- WHERE f.outcome = ANY ($2::text[]) AND (f.outcome = 'unsubscribed' OR c.since = '-infinity')
+ WHERE f.outcome = ANY ($2::text[])
+   AND (f.outcome = 'unsubscribed' OR f.mailbox IS NOT NULL OR c.since = '-infinity')
  ORDER BY f.occurred_at, f.id
 """
 
@@ -172,13 +182,25 @@ async def count_tries(connection: Connection, lead_id: LeadId) -> int:
     return count
 
 
-async def noted(connection: Connection, ids: Collection[LeadId]) -> list[tuple[LeadId, Outcome, datetime, UUID]]:
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A word that counts as something a lead did."""
+
+    lead_id: LeadId
+    outcome: Outcome
+    at: datetime
+    id: UUID
+    mailbox: str | None
+    """Of a bounce, if it is known: it is the lead's only if the mailbox is."""
+
+
+async def noted(connection: Connection, ids: Collection[LeadId]) -> list[Noted]:
     """Return what sales said that counts as something these living leads did, oldest first.
 
     One that an undo brings back to life counts as living if it is named here, too.
     """
     rows = await connection.fetch(_NOTED, ids, sorted(COUNTED))
-    return [(row["of"], Outcome(row["outcome"]), row["occurred_at"], row["id"]) for row in rows]
+    return [Noted(row["of"], Outcome(row["outcome"]), row["occurred_at"], row["id"], row["mailbox"]) for row in rows]
 
 
 _KEY_HOLDERS = """

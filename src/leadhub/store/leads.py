@@ -15,6 +15,8 @@ import orjson
 from leadhub.domain.deduplication import Key
 from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import LEAD_HANDLE
+from leadhub.domain.matching.block_keys import hashed_block
+from leadhub.domain.matching.sighting import hashed_form, hashed_mailbox
 from leadhub.domain.register import MOST_HOLDERS
 from leadhub.store.driver import Connection
 
@@ -56,16 +58,19 @@ async def lock_keys(connection: Connection, keys: Collection[Key]) -> str:
     From here to the commit PostgreSQL plans with indexes only: see `driver.by_index`.
 
     All keys in one statement, sorted by the very number that is locked: two batches that share keys meet in the same
-    order and never wait for each other in a circle.
+    order and never wait for each other in a circle. An address and its SHA-256 are one lock.
     """
-    rows = await connection.fetch(_LOCK, [_lock_number(key) for key in keys], *_columns(keys))
+    numbers: dict[int, Key] = {}
+    for key in sorted(keys):  # an address before its hash: whether it is shared is known of the address
+        numbers.setdefault(_lock_number(key), key)
+    rows = await connection.fetch(_LOCK, list(numbers), *_columns(numbers.values()))
     return str(rows[0][0])
 
 
 def _lock_number(key: Key) -> int:
     """Return the signed 64-bit number that stands for a key as an advisory lock."""
-    digest = hashlib.sha256(f"{key.kind}\0{key.value}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
+    digest = hashed_form(key) or hashlib.sha256(f"{key.kind}\0{key.value}".encode()).hexdigest()
+    return int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)
 
 
 _HOLDERS = """
@@ -92,23 +97,49 @@ async def holders(connection: Connection, keys: Iterable[Key]) -> dict[LeadId, d
 
 
 # Of a key that several people use, whoever was seen with it last. A lead that was merged away leads on.
+#
+# Whoever has an address stands under its SHA-256 as a block key only. Those of a lead outlive what is parted from it:
+# so the address must be one that the lead itself is known by.
 _LED_TO = """
-SELECT k.kind, k.value, coalesce(l.merged_into, l.id)
+SELECT k.kind, k.value, coalesce(l.merged_into, l.id), true
   FROM unnest($1::text[], $2::text[]) AS k (kind, value)
  CROSS JOIN LATERAL (
     SELECT lead_id FROM identity_key AS i
      WHERE i.kind = k.kind AND i.value = k.value ORDER BY last_seen_at DESC, lead_id DESC LIMIT 1) AS h
  CROSS JOIN LATERAL (SELECT id, merged_into FROM lead WHERE id = h.lead_id OFFSET 0) AS l
  UNION ALL
-SELECT 'lead', id::text, coalesce(merged_into, id) FROM lead WHERE id = ANY ($3::uuid[])
+SELECT 'lead', id::text, coalesce(merged_into, id), true FROM lead WHERE id = ANY ($3::uuid[])
+ UNION ALL
+SELECT 'email:sha256', d.digest, h.id, false
+  FROM unnest($4::text[], $5::bigint[]) AS d (digest, block)
+ CROSS JOIN LATERAL (
+    SELECT l.id
+      FROM (SELECT lead_id FROM block_key AS k WHERE k.key = d.block ORDER BY lead_id DESC LIMIT $6) AS b
+     CROSS JOIN LATERAL (SELECT coalesce(merged_into, id) AS id FROM lead WHERE id = b.lead_id OFFSET 0) AS r
+     CROSS JOIN LATERAL (SELECT id, profile FROM lead WHERE id = r.id OFFSET 0) AS l
+     CROSS JOIN LATERAL (
+        SELECT max(last_seen_at) AS seen_at, bool_or(encode(sha256(convert_to(value, 'UTF8')), 'hex') = d.digest) AS own
+          FROM (SELECT * FROM identity_key AS k WHERE k.lead_id = l.id OFFSET 0) AS i WHERE kind = 'email') AS e
+     WHERE e.own OR l.profile -> 'emails' ? d.digest
+     ORDER BY e.seen_at DESC NULLS LAST, l.id DESC LIMIT 1) AS h
 """
 
 
 async def led_to(connection: Connection, handles: Sequence[Key]) -> dict[Key, LeadId]:
-    """Return the living lead to which each handle leads; one that leads to nobody is absent."""
+    """Return the living lead to which each handle leads; one that leads to nobody is absent.
+
+    A hashed address leads to whoever came with that hash, else to whoever has the address.
+    """
     named = [UUID(handle.value) for handle in handles if handle.kind == LEAD_HANDLE]
-    rows = await connection.fetch(_LED_TO, *_columns(handles), named)
-    return {Key(kind, value): lead_id for kind, value, lead_id in rows}
+    addresses = {hashed_form(handle) for handle in handles if handle.kind == "email"}
+    hashes = [one.value for one in handles if one == hashed_mailbox(one.value) and one.value not in addresses]
+    blocks = [hashed_block(digest) for digest in hashes]
+    rows = await connection.fetch(_LED_TO, *_columns(handles), named, hashes, blocks, MOST_HOLDERS)
+    found: dict[Key, LeadId] = {}
+    for kind, value, lead_id, is_itself in rows:
+        if is_itself or Key(kind, value) not in found:
+            found[Key(kind, value)] = lead_id
+    return found
 
 
 _LOAD = "SELECT * FROM lead WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE"
@@ -132,8 +163,8 @@ async def load_due(connection: Connection, *, now: datetime, rows: int) -> list[
 
 _HISTORY = """
 SELECT id, merged_into, version, sequence, created_at, last_activity_at, is_test, golden, custom, attribution, consents,
-       NULL AS evaluation, stage, temperature, route, route_rule, route_because, team, owner, track,
-       disqualified_reason, sales_decision, rescore_at, held, '{}'::jsonb AS profile
+       '{}'::jsonb AS mail, NULL AS evaluation, stage, temperature, route, route_rule, route_because, team, owner,
+       track, disqualified_reason, sales_decision, rescore_at, held, '{}'::jsonb AS profile
   FROM lead
  WHERE id < $1 AND merged_into IS NULL AND NOT is_test
    AND ($2::timestamptz IS NULL OR coalesce(last_activity_at, created_at) >= $2)

@@ -373,6 +373,30 @@ async def declare_not_same(
     await connection.execute(_DECLARE, [a for a, _ in pairs], [b for _, b in pairs], because, actor, now)
 
 
+_DECLARE_ALIKE = """
+INSERT INTO not_same (one, other, because, actor, declared_at)
+SELECT least($2, n.whom), greatest($2, n.whom), n.because, n.actor, n.declared_at
+  FROM (SELECT CASE WHEN one = $1 THEN other ELSE one END AS whom, because, actor, declared_at
+          FROM not_same WHERE one = $1 OR other = $1) AS n
+ WHERE n.whom <> $2
+ON CONFLICT (one, other) DO NOTHING
+"""
+_WITHDRAW_WITHIN = """
+DELETE FROM not_same AS n USING membership AS m, membership AS o
+ WHERE n.one = m.submission_id AND n.other = o.submission_id AND m.lead_id = $1 AND o.lead_id = $1
+"""
+
+
+async def declare_alike(connection: Connection, submission_id: SubmissionId, other: SubmissionId) -> None:
+    """Declare of one more submission all that was declared of one: it stands for the same lead."""
+    await connection.execute(_DECLARE_ALIKE, submission_id, other)
+
+
+async def withdraw_within(connection: Connection, lead_id: LeadId) -> None:
+    """Forget that submissions of one lead were declared to be of two people."""
+    await connection.execute(_WITHDRAW_WITHIN, lead_id)
+
+
 async def are_declared_apart(connection: Connection, one: LeadId, other: LeadId) -> bool:
     """Say whether somebody declared that two leads are not the same person."""
     declared: bool = await connection.fetchval(_DECLARED, one, other)

@@ -11,6 +11,7 @@ import orjson
 
 from leadhub.domain.errors import Conflict
 from leadhub.domain.ids import LeadId, SubmissionId
+from leadhub.store.candidates import ABOUT_HOW_MANY
 from leadhub.store.driver import Connection
 
 _FIRST = UUID(int=0)
@@ -101,7 +102,7 @@ async def finish(connection: Connection, scan_id: int, *, asked: int, learnt: in
 
 _BECAME = "SELECT id, coalesce(merged_into, id) FROM lead WHERE id = ANY ($1::uuid[])"
 _LIVING = "SELECT id FROM lead WHERE id > $1 AND merged_into IS NULL ORDER BY id LIMIT $2"
-_BASE = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'lead'::regclass"
+_BASE = f"SELECT {ABOUT_HOW_MANY}::bigint"
 _COUNT = "SELECT count(*) FROM lead WHERE merged_into IS NULL"
 _PROFILES = "SELECT id, profile::text FROM lead WHERE id = ANY ($1::uuid[]) AND merged_into IS NULL"
 

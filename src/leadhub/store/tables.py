@@ -378,6 +378,8 @@ class Lead(Base):
     """{"first": {...}, "last": {...}}: each touch with source, channel, campaign parameters, at, submission_id."""
     consents: Mapped[dict[str, Any]]
     """purpose → channel → {granted, at, submission_id}: the newest decision each."""
+    mail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """What became of mail to its addresses: the shape of `domain.mailboxes.Mail`."""
     profile: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """What matching compares: the shape of `domain.matching.profile`."""
     evaluation: Mapped[dict[str, Any] | None]
@@ -848,6 +850,8 @@ class Feedback(Base):
     """Whom it is about, as the sender names it: {"lead": …}, {"email": …}, {"phone": …} or {"external_id": …}."""
     lead_id: Mapped[UUID | None]
     """Who that was."""
+    mailbox: Mapped[str | None]
+    """Of a bounce: SHA-256 of the mailbox, as `domain.mailboxes.mailbox_of` has it, or `erased`."""
     outcome: Mapped[str]
     reason: Mapped[str | None]
     value: Mapped[float | None] = mapped_column(Double)

@@ -32,6 +32,11 @@ def block_keys(sighting: Sighting) -> frozenset[int]:
     return frozenset(_number(text) for text in _texts(sighting))
 
 
+def hashed_block(digest: str) -> int:
+    """Return the block key of whoever has an address with this SHA-256."""
+    return _number(f"hashed {digest}")
+
+
 def _number(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 

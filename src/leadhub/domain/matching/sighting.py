@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import NamedTuple
 
 from leadhub.domain.matching.names import Name
@@ -9,7 +10,7 @@ from leadhub.domain.normalisation import EmailClass, Normalised, PhoneKind, fold
 
 OWN_MAILBOX = frozenset({EmailClass.FREE, EmailClass.BUSINESS})
 OF_A_COMPANY = frozenset({EmailClass.BUSINESS, EmailClass.ROLE})
-_MAILBOX = frozenset({"email", "email:sha256"})
+_EMAIL, _HASHED = "email", "email:sha256"
 """Kinds of keys."""
 
 
@@ -27,7 +28,23 @@ class Key(NamedTuple):
     @property
     def is_mailbox(self) -> bool:
         """Whether this is an address, or a hashed one."""
-        return self.kind in _MAILBOX
+        return self.kind in {_EMAIL, _HASHED}
+
+
+def hashed_mailbox(digest: str) -> Key:
+    """Return the key of an address of which only the SHA-256 is known."""
+    return Key(_HASHED, digest)
+
+
+def hashed_form(key: Key) -> str | None:
+    """Return the SHA-256 of the mailbox of a key; None of a key that is none.
+
+    >>> hashed_form(hashed_mailbox("ab")), hashed_form(Key("phone", "+14155550123"))
+    ('ab', None)
+    """
+    if key.kind == _EMAIL:
+        return sha256(key.value.encode()).hexdigest()
+    return key.value if key.kind == _HASHED else None
 
 
 class Place(NamedTuple):
