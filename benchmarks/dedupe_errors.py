@@ -10,10 +10,15 @@ from benchmarks.lead_stream import Arrival
 from leadhub.domain.deduplication import Known, Match, Scale, Sighting, examine
 from leadhub.domain.ids import LeadId
 from leadhub.domain.matching.block_keys import block_keys
+from leadhub.domain.matching.evidence import letters
 from leadhub.domain.matching.profile import profile_of
 from leadhub.domain.register import Placement
 
 _NEVER_MET = "they share no key: nothing but a first name, or less, is said by both"
+_FAMILY_ONLY = "they share no key, although a family name begins alike in both, or in one's address"
+_FAMILY_HEAD = 5
+"""Letters. A block key of these would let them meet, and was left out: each lead was compared with nearly twice as
+many, which found two more pairs in a thousand, all of them by more questions."""
 
 
 def joined_wrongly(
@@ -98,7 +103,8 @@ def _why_apart(
 ) -> str:
     keys = [{key for place in side for key in _keys(sightings[place])} for side in (one, other)]
     if keys[0].isdisjoint(keys[1]):
-        return _NEVER_MET
+        families = [{head for place in side if (head := _family(sightings[place]))} for side in (one, other)]
+        return _NEVER_MET if families[0].isdisjoint(families[1]) else _FAMILY_ONLY
     best = max(
         (*_matches(sightings, one, other, holders, scale), *_matches(sightings, other, one, holders, scale)),
         key=lambda match: (match.is_same, match.is_question, match.evidence.bits),
@@ -122,6 +128,12 @@ def _matches(
     lead = Known(LeadId(UUID(int=0)), profile_of([sightings[place] for place in known]), held)
     shared = {key for key, is_shared in held.items() if is_shared}
     return [examine(sightings[place], lead, shared, scale) for place in arriving]
+
+
+def _family(sighting: Sighting) -> str:
+    """Return how a family name begins, or how an address does if none is said: most begin with a name."""
+    local = sighting.email.rpartition("@")[0] if sighting.has_own_mailbox else ""
+    return letters(sighting.name.last or local)[:_FAMILY_HEAD]
 
 
 def _keys(sighting: Sighting) -> set[object]:

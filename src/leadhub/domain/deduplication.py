@@ -179,6 +179,9 @@ def questions(matches: Sequence[Match], scale: Scale) -> list[Match]:
 
     If several leads have its name, the name is a common one: it picks one lead among all, less what it takes to pick
     one of these.
+
+    How many submissions an answer would bring together does not count. Tried on invented streams, asking sooner about
+    large leads and later about small ones found as many pairs with as many questions, not more.
     """
     asked = [match for match in matches if match.is_question]
     namesakes = sum(match.evidence.says_name for match in matches) if asked else 0
