@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from math import log2
 from random import Random
 from typing import Any
 
@@ -195,7 +196,6 @@ def by_recordlinkage(data: DataSet, pairs: list[Pair]) -> dict[str, float]:
 
     It knows only yes and no, so a missing value is a no.
     """
-    import numpy as np  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
     import recordlinkage  # noqa: PLC0415
 
@@ -220,7 +220,7 @@ def by_recordlinkage(data: DataSet, pairs: list[Pair]) -> dict[str, float]:
         classifier = recordlinkage.ECMClassifier()
         classifier.fit(features.drop(columns=swapped))
         likely = classifier.prob(features.drop(columns=swapped)).clip(1e-12, 1 - 1e-12)
-    return cut(data, dict(zip(pairs, np.log2(likely / (1 - likely)).tolist(), strict=True)))
+    return cut(data, {pair: log2(p / (1 - p)) for pair, p in zip(pairs, likely.tolist(), strict=True)})
 
 
 def by_splink(data: DataSet, blocks: list[frozenset[int]]) -> dict[str, float]:

@@ -214,6 +214,14 @@ def test_random_pairs_that_are_one_person_do_not_make_what_one_person_shows_look
     assert learnt[1]["phone", "shared"].bits == pytest.approx(learnt[0]["phone", "shared"].bits, abs=0.1)
 
 
+def test_random_pairs_that_are_all_one_person_teach_nothing_of_strangers() -> None:
+    pattern = pattern_of({"external id": "equal", "e-mail": "equal", "phone": "equal", "company": "equal"})
+
+    learnt = estimate(Counter({pattern: 500}), Counter({pattern: 50}), {}, SHIPPED, version=2, bits_to_pick_one=30)
+
+    assert learnt.by_level["company", "equal"] == SHIPPED.by_level["company", "equal"]
+
+
 def test_a_common_name_is_worth_less_and_the_explanation_says_so() -> None:
     one, other = (sighting_of(normalise({"full_name": "Ada Smith", "email": email})) for email in ("a@b.de", "c@d.de"))
     weights = replace(SHIPPED, common_values={"last name": {"smith": 4.5}})

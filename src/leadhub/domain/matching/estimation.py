@@ -120,7 +120,7 @@ class _Shown:
 def _bits(part: Part, same: _Shown, chance: _Shown, *, before: float) -> float:
     """Return a level's bits; if too few strangers show it to say how seldom, no fewer than if just enough did."""
     seen = chance.pairs.get(part, 0.0)
-    bits = log2(same.share(part) / (max(seen, _ENOUGH) / chance.totals[part[0]]))
+    bits = log2(same.share(part) / (max(seen, _ENOUGH) / max(chance.totals[part[0]], _ENOUGH)))
     return bits if seen >= _ENOUGH else max(bits, before)
 
 
