@@ -287,8 +287,8 @@ async def test_a_form_is_read_once_and_says_what_its_leads_mean(deployment: Depl
         assert content["custom"]["seats"] == "1 to 10"
         assert content["attribution"]["form_name"] == "Demo form"
         assert content["consents"] == [
-            {"purpose": "terms_of_use", "granted": True, "wording": "I accept the terms."},
-            {"purpose": "newsletter", "granted": False, "wording": "Keep me posted."},
+            {"purpose": "terms_of_use", "channel": "email", "granted": True, "wording": "I accept the terms."},
+            {"purpose": "newsletter", "channel": "email", "granted": False, "wording": "Keep me posted."},
         ]
     paths = (await deployment.seen())["paths"]
     assert sum(f"/{FORM}?" in path for path in paths) == 1

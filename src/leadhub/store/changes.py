@@ -2,7 +2,7 @@
 
 A score of tables take part, most with a few rows. A statement each would cost ten round trips and more of the worker's
 time than the rows themselves; as one, a batch of one lead is quick and a batch of two hundred is no slower for each.
-Rows travel as one JSON document a table, which `json_to_recordset` unfolds.
+Rows travel as one JSON document a table, which `jsonb_to_recordset` unfolds.
 """
 
 from collections.abc import Sequence
@@ -133,7 +133,7 @@ def _names(columns: str) -> list[str]:
 
 
 def _rows(part: str, columns: str) -> str:
-    return f"json_to_recordset(${_PLACES[part]}::json) AS r ({columns})"
+    return f"jsonb_to_recordset(${_PLACES[part]}::jsonb) AS r ({columns})"
 
 
 def _append(part: str, table: str, columns: str, *, more: str = "") -> str:

@@ -72,11 +72,11 @@ due_at timestamptz, attempts integer
 """
 _NAMES = ", ".join(column.split()[0] for column in _COLUMNS.split(","))
 _INSERT = f"""
-INSERT INTO feedback ({_NAMES}) SELECT {_NAMES} FROM json_to_recordset({{rows}}) AS r ({_COLUMNS})
+INSERT INTO feedback ({_NAMES}) SELECT {_NAMES} FROM jsonb_to_recordset({{rows}}) AS r ({_COLUMNS})
 ON CONFLICT (sender, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
 RETURNING id
 """  # noqa: S608 - the constants above
-_KEEP, _PUT = text(_INSERT.format(rows="CAST(:rows AS json)")), _INSERT.format(rows="$1::json")
+_KEEP, _PUT = text(_INSERT.format(rows="CAST(:rows AS jsonb)")), _INSERT.format(rows="$1::jsonb")
 
 
 async def keep(session: AsyncSession, rows: Sequence[NewFeedback]) -> set[UUID]:

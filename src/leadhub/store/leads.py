@@ -1,7 +1,7 @@
 """Leads, their keys, members and facts: read and written for a whole batch at a time.
 
 Every function here is one statement, however many leads the batch holds. Rows travel as one JSON document and are
-unfolded by `json_to_recordset`, which keeps column lists readable and the number of parameters constant.
+unfolded by `jsonb_to_recordset`, which keeps column lists readable and the number of parameters constant.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 
 def rows_document(rows: Iterable[Row]) -> str:
-    """Return rows as the JSON document that `json_to_recordset` unfolds; bytes become PostgreSQL's hex form."""
+    """Return rows as the JSON document that `jsonb_to_recordset` unfolds; bytes become PostgreSQL's hex form."""
     return orjson.dumps(list(rows), default=_encode).decode()
 
 

@@ -274,7 +274,7 @@ RETURNING kind, value, lead_id, status, first_seen_at, last_seen_at
 _PUT_KEYS = """
 INSERT INTO identity_key (kind, value, lead_id, status, first_seen_at, last_seen_at)
 SELECT kind, value, lead_id, status, first_seen_at, last_seen_at
-  FROM json_to_recordset($1::json) AS r (kind text, value text, lead_id uuid, status text, first_seen_at timestamptz,
+  FROM jsonb_to_recordset($1::jsonb) AS r (kind text, value text, lead_id uuid, status text, first_seen_at timestamptz,
                                          last_seen_at timestamptz)
 """
 

@@ -249,7 +249,7 @@ async def extend(connection: Connection, item_id: UUID, *, until: datetime) -> N
 _PUT = """
 INSERT INTO nurture_item (id, enrolment_id, lead_id, track, step, channel, content, window_name, state, due_at, attempt)
 SELECT id, enrolment_id, lead_id, track, step, channel, content, window_name, state, due_at, attempt
-  FROM json_to_recordset($1::json) AS r (
+  FROM jsonb_to_recordset($1::jsonb) AS r (
     id uuid, enrolment_id uuid, lead_id uuid, track text, step text, channel text, content text, window_name text,
     state text, due_at timestamptz, attempt integer)
 """

@@ -30,7 +30,7 @@ class Review:
 _ASK = """
 INSERT INTO match_review (submission_id, lead_id, candidate_id, bits, match, asked_at)
 SELECT submission_id, lead_id, candidate_id, bits, match, asked_at
-  FROM json_to_recordset($1::json) AS r (submission_id uuid, lead_id uuid, candidate_id uuid, bits double precision,
+  FROM jsonb_to_recordset($1::jsonb) AS r (submission_id uuid, lead_id uuid, candidate_id uuid, bits double precision,
                                          match jsonb, asked_at timestamptz)
 ON CONFLICT (submission_id) DO UPDATE SET
     lead_id = excluded.lead_id, candidate_id = excluded.candidate_id, bits = excluded.bits, match = excluded.match,

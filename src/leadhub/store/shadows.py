@@ -16,7 +16,7 @@ from leadhub.store.leads import Row, rows_document
 _NOTE = """
 INSERT INTO shadow_judgement (version, lead_id, against, before, after, judged_at)
 SELECT $1, r.lead_id, r.against, r.before, r.after, $3
-  FROM json_to_recordset($2::json) AS r (lead_id uuid, against text, before jsonb, after jsonb)
+  FROM jsonb_to_recordset($2::jsonb) AS r (lead_id uuid, against text, before jsonb, after jsonb)
  WHERE EXISTS (SELECT FROM playbook_version WHERE version = $1 AND state = 'shadow')
 ON CONFLICT (version, lead_id) DO UPDATE SET
     against = excluded.against, before = excluded.before, after = excluded.after, judged_at = excluded.judged_at
