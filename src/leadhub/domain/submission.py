@@ -103,4 +103,4 @@ class Content(_Strict):
 
 def _said(part: object) -> dict[str, object]:
     assert isinstance(part, _Strict)  # noqa: S101 - content holds nothing else that orjson does not know
-    return {name: value for name, value in part.__dict__.items() if value is not None}
+    return {name: value for name, value in part.__dict__.items() if value is not None and value != {}}
