@@ -173,7 +173,7 @@ async def write(
     """Write leads as they are now, with what follows from it."""
     rows.leads = [lead_row(lead, judgement, now) for lead, judgement in judged]
     rows.facts = [row for lead, _ in judged for row in fact_rows(lead)]
-    rows.blocks = [row for lead, _ in judged for row in block_rows(lead)]
+    rows.blocks = block_rows(lead for lead, _ in judged)
     rows.keys = [row for lead, _ in judged for row in key_rows(lead, now)]
     rows.hashes = [row for lead, _ in judged for row in hash_rows(lead)]
     await changes.write(connection, rows)

@@ -3,7 +3,7 @@
 One statement, however many leads the batch holds; only merges and newly shared keys, which are rare, cost some more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import Arrived, Lead
 from leadhub.domain.matching.sighting import hashed_mailbox
 from leadhub.pipeline.qualify import Judgement
@@ -65,7 +66,7 @@ def add_leads(changes: Changes, batch: Recognised, judgements: Sequence[Judgemen
     changes.memberships = [_membership(batch, lead, one, now) for lead in touched for one in lead.arrived]
     changes.keys = [row for lead in touched for row in key_rows(lead, lead.received_at)]
     changes.hashes = [row for lead in touched for row in hash_rows(lead)]
-    changes.blocks = [row for lead in touched for row in block_rows(lead)]
+    changes.blocks = block_rows(touched, made=batch.made)
     changes.reviews = batch.reviews(now)
     # Another batch may be making a lead of the same person that only its looks could find.
     doubtful = [lead.lead_id for lead in touched if lead.lead_id in batch.made and lead.new_blocks]
@@ -113,9 +114,13 @@ def hash_rows(lead: Lead) -> list[dict[str, Any]]:
     return [{"kind": handle.kind, "value": handle.value} for handle in handles if handle not in lead.new_keys]
 
 
-def block_rows(lead: Lead) -> list[dict[str, Any]]:
-    """Return the block keys that this batch gave a lead, as their rows."""
-    return [{"key": key, "lead_id": lead.lead_id} for key in lead.new_blocks]
+def block_rows(leads: Iterable[Lead], *, made: Collection[LeadId] = ()) -> list[dict[str, Any]]:
+    """Return the block keys that this batch gave some leads, of which it made a few."""
+    return [
+        {"lead_id": lead.lead_id, "keys": list(lead.new_blocks), "is_new": lead.lead_id in made}
+        for lead in leads
+        if lead.new_blocks
+    ]
 
 
 def fact_rows(lead: Lead) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ class Changes:
     """kind, value: hashed forms of addresses that leads brought. What waited for one, or for a key, is processed."""
     activities: Sequence[Row] = ()
     blocks: Sequence[Row] = ()
-    """key, lead_id: under which a lead is found as a candidate."""
+    """lead_id, keys, is_new: under which a lead is found as a candidate; a new lead cannot have any of them yet."""
     reviews: Sequence[Row] = ()
     """Questions for a person."""
     rechecks: Sequence[Row] = ()
@@ -182,8 +182,12 @@ put_reviews AS (
         SELECT FROM match_review AS q WHERE q.lead_id = r.lead_id AND q.candidate_id = r.candidate_id)
        AND NOT EXISTS (
         SELECT FROM match_review AS q WHERE q.lead_id = r.candidate_id AND q.candidate_id = r.lead_id)),
-put_blocks AS (
-    INSERT INTO block_key (key, lead_id) SELECT key, lead_id FROM {_rows("blocks", "key bigint, lead_id uuid")}
+block AS MATERIALIZED (
+    SELECT unnest(keys) AS key, lead_id, is_new
+      FROM {_rows("blocks", "lead_id uuid, keys bigint[], is_new boolean")}),
+put_blocks AS (INSERT INTO block_key (key, lead_id) SELECT key, lead_id FROM block WHERE is_new),
+add_blocks AS (
+    INSERT INTO block_key (key, lead_id) SELECT key, lead_id FROM block WHERE NOT is_new
     ON CONFLICT (key, lead_id) DO NOTHING),
 put_cursors AS (
     UPDATE team_cursor AS c SET position = r.position
