@@ -49,7 +49,9 @@ class Settings(BaseSettings):
 
     inbox_rows: int = Field(default=5_000, ge=1, description="Most submissions waiting in memory for their commit")
     inbox_bytes: int = Field(default=32_000_000, ge=1_000_000, description="Most bytes waiting for their commit")
-    inbox_wait_seconds: float = Field(default=2.0, gt=0, le=30, description="Oldest wait at which new ones are refused")
+    inbox_wait_seconds: float = Field(
+        default=2.0, gt=0, le=30, description="Longest wait for a commit before a sender is told to come again"
+    )
 
     batch_rows: int = Field(default=32, ge=1, le=2_000, description="Most submissions processed in one transaction")
     lease_seconds: float = Field(default=30, ge=5, le=600, description="A dead worker's claims return after this")

@@ -97,7 +97,7 @@ class Intake:
         body = await self._bodies.read(receive, framing)
         self._busy += 1
         try:
-            captured = await capture(gate, target, _with_body(inbound, body), request_id=scope["state"]["request_id"])
+            captured = await capture(gate, target, inbound._replace(body=body), request_id=scope["state"]["request_id"])
         finally:
             self._busy -= 1
         scope["state"]["note"] |= {"accepted": captured.accepted, "replayed": captured.replayed}
@@ -155,10 +155,6 @@ def _without_body(scope: Scope, now: datetime, call: str) -> Inbound:
         received_at=now,
         call=call,
     )
-
-
-def _with_body(inbound: Inbound, body: bytes) -> Inbound:
-    return inbound._replace(body=body)
 
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, Sequence[str]]:

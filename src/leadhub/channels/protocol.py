@@ -4,7 +4,7 @@ A channel verifies its sender over the raw bytes, then unpacks. It decides nothi
 and reads no clock but the one that it is given. A new platform is one module with a `Channel` and one line in the
 registry.
 
-What every request makes some of is a named tuple: to make a frozen dataclass takes four times as long.
+What every request makes some of is a named tuple: to make a frozen dataclass takes twice as long and more.
 """
 
 from collections.abc import Collection, Mapping, Sequence
