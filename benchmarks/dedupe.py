@@ -22,7 +22,7 @@ from uuid import UUID
 from benchmarks import dedupe_pipeline, febrl
 from benchmarks.dedupe_errors import joined_wrongly, never_found
 from benchmarks.dedupe_measures import components, mixed, quality
-from benchmarks.lead_stream import EASY, HARD, STANDARD, Arrival, Hardness, stream
+from benchmarks.lead_stream import EASY, HARD, NAMELESS, STANDARD, Arrival, Hardness, stream
 
 from leadhub.domain.deduplication import Key, Scale, Sighting
 from leadhub.domain.ids import LeadId
@@ -36,7 +36,7 @@ FRESH_SEED = 1001
 PIPELINE_SUBMISSIONS = 4_000
 _WORST = 20
 _RACES = ("server_errors", "lost", "failed", "retried", "keys_on_two_leads", "refused", "cpu_ms", "seconds")
-_LEVELS: dict[str, Hardness] = {"easy": EASY, "standard": STANDARD, "hard": HARD}
+_LEVELS: dict[str, Hardness] = {"easy": EASY, "standard": STANDARD, "nameless": NAMELESS, "hard": HARD}
 _BARS = {"precision": 0.995, "recall": 0.86, "b_cubed_f1": 0.966, "recall_answered": 0.97}
 _MOST = {"mixed": 13, "strangers": 3, "review_share": 0.08}
 
