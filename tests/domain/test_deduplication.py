@@ -67,6 +67,32 @@ def decided(sighting: Sighting, *leads: Known) -> Decision:
             {"full_name": "Ada King", "company": "Acme GmbH"},
             {"full_name": "Ada King", "company": "ACME", "phone": MOBILE},
         ),
+        (
+            {"full_name": "Ada King", "company": "Acme GmbH", "email": EMAIL, "phone": MOBILE},
+            {"full_name": "Ada King", "company": "ACME", "email": "ada.king@gmx.de", "phone": LANDLINE},
+        ),
+        (
+            {"full_name": "Ada King", "email": "ada@northwind-foods.de"},
+            {"full_name": "Ada King", "company": "Northwind Foods GmbH", "phone": MOBILE},
+        ),
+        (
+            {"full_name": "Ada King", "company": "Northwind Foods", "phone": MOBILE},
+            {"full_name": "Ada King", "email": "ada@mail.northwindfoods.de"},
+        ),
+        (
+            {"email": "ada.king@gmail.com", "full_name": "Ada King"},
+            {"email": "ada.kign@gmail.com", "first_name": "Ada"},
+        ),
+        (
+            {"phone": MOBILE, "full_name": "Ada King", "email": EMAIL},
+            {"phone": MOBILE[:-1] + "8", "full_name": "Ada King", "email": "ada.king@gmx.de"},
+        ),
+        ({"phone": "+14155550123", "full_name": "Ada King"}, {"phone": "+14155550123"}),
+        ({"email": EMAIL, "full_name": "John Smith Jr."}, {"email": EMAIL, "full_name": "John Smith"}),
+        (
+            {"email": EMAIL, "phone": MOBILE, "full_name": "John Smith Jr."},
+            {"email": "john.smith@gmx.de", "phone": MOBILE, "full_name": "John Smith"},
+        ),
         ({"full_name": "Ada King", "email": "info@acme.de"}, {"full_name": "Ada King", "email": "info@acme.de"}),
         ({"email": EMAIL}, {"email": hashed(EMAIL)}),
         ({"email": hashed(EMAIL)}, {"email": EMAIL}),
@@ -85,6 +111,19 @@ def test_one_person_is_recognised(stored: dict[str, str], arriving: dict[str, st
         ({"email": EMAIL, "first_name": "Anna"}, {"email": EMAIL, "first_name": "Peter"}),
         ({"phone": MOBILE, "first_name": "Anna"}, {"phone": MOBILE, "first_name": "Peter"}),
         ({"email": EMAIL, "full_name": "John Smith Sr."}, {"email": EMAIL, "full_name": "John Smith Jr."}),
+        (
+            {"email": EMAIL, "phone": MOBILE, "full_name": "John Smith Jr."},
+            {"email": EMAIL, "phone": "+4917012121212", "full_name": "John Smith"},
+        ),
+        (
+            {"email": EMAIL, "phone": LANDLINE, "full_name": "John Smith"},
+            {"email": "john.smith@gmx.de", "phone": LANDLINE, "full_name": "John Smith Jr."},
+        ),
+        ({"email": "anna.berg@gmail.com", "full_name": "Anna Berg"}, {"email": "anna.bern@gmail.com"}),
+        (
+            {"full_name": "Anna Berg", "email": "anna@northwind.de"},
+            {"full_name": "Anna Berg", "email": "anna@gmx.de", "company": "Southwind"},
+        ),
         ({"phone": LANDLINE, "full_name": "Anna Berg"}, {"phone": LANDLINE}),
         ({"email": "info@acme.de", "full_name": "Anna Berg"}, {"email": "info@acme.de"}),
         ({"full_name": "Anna Berg", "email": "anna@acme.de"}, {"full_name": "Anna Berg", "email": "anna@other.de"}),
@@ -187,6 +226,16 @@ def test_leads_that_contradict_each_other_are_not_tied_and_a_person_is_asked(one
     assert decision.ties == ()
     assert decision.question is None or decision.question.lead_id == LeadId(UUID(int=2))
     assert Key("phone", MOBILE) in decision.becomes_shared
+
+
+def test_a_misspelt_first_name_among_others_does_not_keep_two_leads_apart() -> None:
+    cindy = [seen(email=EMAIL, first_name=name) for name in ("Cythia", "Cynthia", "Cindy")]
+
+    decision = decided(
+        seen(email=EMAIL, phone=MOBILE), lead(1, *cindy), lead(2, seen(phone=MOBILE, first_name="Cindy"))
+    )
+
+    assert {decision.lead_id, *decision.ties} == {LeadId(UUID(int=1)), LeadId(UUID(int=2))}
 
 
 def test_of_two_in_one_house_with_all_their_own_a_person_is_asked() -> None:

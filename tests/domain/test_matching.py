@@ -300,7 +300,10 @@ def test_a_short_form_of_a_common_name_is_still_that_name() -> None:
     match = decide(Sighting(name=Name("jon", "quill")), [known], Scale(weights)).match
 
     assert match is not None
-    assert [line.bits for line in match.evidence.lines] == [5, 9]
+    assert [line.bits for line in match.evidence.lines] == [
+        SHIPPED.by_level["first name", "near"].bits,
+        SHIPPED.by_level["last name", "exact"].bits,
+    ]
 
 
 def test_a_table_from_before_a_level_was_told_apart_has_the_shipped_bits_for_it() -> None:

@@ -98,7 +98,7 @@ class WeightsTableOut(WeightsOut):
             "example": {
                 **_EXAMPLE,
                 "rows": [dict(_ROW)],
-                "same_from": 6,
+                "same_from": 4,
                 "ask_from": -1,
                 "common_values": {"last name": {"smith": 6.2}, "town": {"berlin": 2.1}},
             }

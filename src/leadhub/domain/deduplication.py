@@ -205,7 +205,7 @@ def examine(sighting: Sighting, lead: Known, shared: Collection[Key], scale: Sca
         return Match(lead.lead_id, evidence, None, "the sender has another id for that person")
     if any(key.is_external and key in lead.keys for key in sighting.keys):
         return Match(lead.lead_id, evidence, _EXTERNAL, is_same=True)
-    proof, objection = _proof(sighting, lead.profile, evidence), _objection(sighting, lead.profile, evidence)
+    proof, objection = _proof(sighting, evidence), _objection(sighting, lead.profile, evidence)
     bits = evidence.bits
     is_same = proof is not None and objection is None and bits >= scale.weights.same_from
     is_question = not is_same and bits >= scale.weights.ask_from and (objection is None or proof is not None)
@@ -215,32 +215,35 @@ def examine(sighting: Sighting, lead: Known, shared: Collection[Key], scale: Sca
 _EXTERNAL = "same external id"
 
 
-def _proof(sighting: Sighting, profile: Profile, evidence: Evidence) -> str | None:
+def _proof(sighting: Sighting, evidence: Evidence) -> str | None:
     """Return the strongest hard agreement, or None."""
     email, phone, names_agree = evidence.level["e-mail"], evidence.level["phone"], evidence.name.agree
     if email == "equal":
         return "same e-mail"
     if phone == "equal" and (names_agree or not _is_vague(sighting, evidence)):
         return "same phone"
-    if email == "family" and evidence.name.first.agrees and evidence.name.last is not Likeness.CONFLICT:
-        return "same shared e-mail and name"
+    if email in {"family", "slip"} and evidence.name.first.agrees and evidence.name.last is not Likeness.CONFLICT:
+        return "same shared e-mail and name" if email == "family" else "same name and e-mail but for a slip"
     if not names_agree:
         return None
     proofs = (
         (email == "shared", "same shared e-mail and name"),
         (phone == "shared", "same shared phone and name"),
         (_is_at_home(evidence), "same address and name"),
-        (email == "slip", "same name and e-mail but for a slip"),
         (email == "handle", "same name and unusual mailbox name"),
-        (phone == "slip" and email != "differs", "same name and phone but for a digit"),
-        (_is_at_work(sighting, profile, evidence), "same name and company"),
+        (phone == "slip", "same name and phone but for a digit"),
+        (_is_at_work(evidence), "same name and company"),
     )
     return next((proof for holds, proof in proofs if holds), None)
 
 
 def _is_vague(sighting: Sighting, evidence: Evidence) -> bool:
-    """Whether anybody of a household or company may have used this phone: no mobile, and names that do not tell."""
-    if sighting.phone_kind is PhoneKind.MOBILE:
+    """Whether anybody of a household or company may have used this phone: a landline, and names that do not tell.
+
+    In North America numbers do not say whether they are mobile. Measured: 76 of 79 nameless submissions from such a
+    number were the person's who had it alone, 10 of 14 from a landline.
+    """
+    if sighting.phone_kind is not PhoneKind.LANDLINE:
         return False
     return not evidence.name.first.agrees or evidence.name.last is Likeness.CONFLICT
 
@@ -260,19 +263,20 @@ _MAY_BE_ONE = frozenset({"equal", "near", "alike", "swapped"})
 """Levels of a street, postcode or town that spelling alone may account for."""
 
 
-def _is_at_work(sighting: Sighting, profile: Profile, evidence: Evidence) -> bool:
-    """The same company, and one side lacks what could tell two namesakes there apart."""
-    lacks = not (sighting.email and sighting.phones and profile.emails and profile.phones)
-    return lacks and (evidence.level["company"] == "equal" or evidence.level["e-mail"] == "colleague")
+def _is_at_work(evidence: Evidence) -> bool:
+    """The same company, be it that only an address says so: a second mailbox and phone are commoner than a namesake."""
+    return evidence.level["company"] in {"equal", "alike", "domain"} or evidence.level["e-mail"] == "colleague"
 
 
 def _objection(sighting: Sighting, profile: Profile, evidence: Evidence) -> str | None:
     """Return why it cannot be this lead whatever agrees, or None."""
     has_one_name = len(profile.names) == 1  # most have: what was compared already is not compared anew
-    if evidence.name.first is Likeness.CONFLICT if has_one_name else _names_contradict(sighting.name, profile.names):
+    if evidence.name.first is Likeness.CONFLICT if has_one_name else _contradict({sighting.name: 1}, profile.names):
         return "the first names contradict each other"
     if _generations_differ([sighting.name], profile.names):
         return "the generations differ"
+    if _may_be_the_other_generation(sighting, profile.names, evidence):
+        return "only one of them says the generation, and what they share may be the family's"
     for known, said in ((profile.own_mailboxes, [sighting.email]), (profile.phones, sighting.phones)):
         if len({*known, *filter(None, said)}) > max(MOST_KEYS_OF_A_KIND, len(known)):
             return f"it has {MOST_KEYS_OF_A_KIND} addresses or phones already"
@@ -289,7 +293,7 @@ def why_apart(one: Known, other: Known) -> str | None:
             any(b.externals.get(kind, value) != value for kind, value in a.externals.items()),
             "a sender has two ids for them",
         ),
-        (any(_names_contradict(name, b.names) for name in a.names), "their first names contradict each other"),
+        (_contradict(a.names, b.names), "their first names contradict each other"),
         (_generations_differ(a.names, b.names), "the generations differ"),
         (a.submissions + b.submissions > MOST_SUBMISSIONS, "together they have too many submissions"),
         (max(len(mailboxes), len(phones)) > MOST_KEYS_OF_A_KIND, "together they have too many addresses or phones"),
@@ -297,18 +301,34 @@ def why_apart(one: Known, other: Known) -> str | None:
     return next((reason for holds, reason in reasons if holds), None)
 
 
-def _names_contradict(name: Name, names: Mapping[Name, int]) -> bool:
-    """Whether a first name conflicts with most of a lead's; last names change, so they never do."""
-    if not name.first:
-        return False
-    known = {other: times for other, times in names.items() if other.first}
-    against = sum(times for other, times in known.items() if compare_names(name, other).first is Likeness.CONFLICT)
-    return 2 * against > sum(known.values())
+def _contradict(names: Mapping[Name, int], others: Mapping[Name, int]) -> bool:
+    """Whether most first names of one conflict with those of the other; last names change, so they never do."""
+    known = {other: times for other, times in others.items() if other.first}
+    against = said = 0
+    for name, times in names.items():
+        if name.first:
+            said += times * sum(known.values())
+            against += times * sum(
+                often for other, often in known.items() if compare_names(name, other).first is Likeness.CONFLICT
+            )
+    return 2 * against > said
 
 
 def _generations_differ(some: Collection[Name], others: Collection[Name]) -> bool:
     one, other = ({name.suffix for name in names if name.suffix} for names in (some, others))
     return bool(one and other) and one.isdisjoint(other)
+
+
+def _may_be_the_other_generation(sighting: Sighting, names: Collection[Name], evidence: Evidence) -> bool:
+    """Whether they may be father and son, who share a name and a home: one says so, the other does not.
+
+    What tells them apart is a mailbox with nothing against it, or a mobile phone.
+    """
+    if not names or bool(sighting.name.suffix) == any(other.suffix for other in names) or _is_at_work(evidence):
+        return False
+    email, phone = evidence.level["e-mail"], evidence.level["phone"]
+    is_own_phone = phone == "equal" and (not email or sighting.phone_kind is PhoneKind.MOBILE)
+    return not is_own_phone and not (email == "equal" and phone != "differs")
 
 
 def _ids_differ(keys: Collection[Key], profile: Profile) -> bool:

@@ -289,12 +289,24 @@ def _one_digit_off(one: str, other: str) -> bool:
 
 
 def _company(sighting: Sighting, profile: Profile) -> str:
-    if not sighting.companies or not profile.companies:
-        return ""
     if not profile.companies.keys().isdisjoint(sighting.companies):
         return "equal"
     pairs = [(one, other) for one in sighting.companies for other in profile.companies]
-    return "alike" if any(_companies_alike(*pair) for pair in pairs) else "differs"
+    if any(_companies_alike(*pair) for pair in pairs):
+        return "alike"
+    if _is_domain_of(sighting.company_domain, profile.companies) or any(
+        _is_domain_of(domain, sighting.companies) for domain in profile.company_domains
+    ):
+        return "domain"
+    return "differs" if pairs else ""
+
+
+def _is_domain_of(domain: str, companies: Collection[str]) -> bool:
+    """Whether a part of a domain spells a company's name: northwind-foods.co.uk and Northwind Foods."""
+    if not domain or not companies:
+        return False
+    parts = {letters(part) for part in domain.split(".")}
+    return any(len(name := letters(company)) >= _LEAST_LOCAL and name in parts for company in companies)
 
 
 def _companies_alike(one: str, other: str) -> bool:

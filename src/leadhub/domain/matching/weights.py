@@ -40,7 +40,7 @@ class Weights:
 
     version: int
     rows: Sequence[Weight]
-    same_from: float = 6.0
+    same_from: float = 4.0
     """Bits from which a lead is taken to be the same person, if a hard agreement stands behind it."""
     ask_from: float = -2.0
     """Bits from which a person is asked."""
@@ -85,23 +85,24 @@ SHIPPED = Weights(
         Weight("e-mail", "colleague", 7, "another address at the same company"),
         Weight("e-mail", "spelt", 12, "the address of one is the other's whole name"),
         Weight("e-mail", "initial", 7, "the address of one is the other's last name with an initial"),
-        Weight("e-mail", "similar", -3, "similar names in front of the @, as the names themselves are"),
-        Weight("e-mail", "differs", -3, "other addresses"),
+        Weight("e-mail", "similar", -2, "similar names in front of the @, as the names themselves are"),
+        Weight("e-mail", "differs", -2, "other addresses"),
         Weight("phone", "equal", 6, "the same phone number", picks_one=True),
         Weight("phone", "shared", 8, "the same phone number, which several people use"),
         Weight("phone", "slip", 8, "the phone numbers differ by one digit"),
-        Weight("phone", "differs", -4, "other phone numbers"),
+        Weight("phone", "differs", -3, "other phone numbers"),
         Weight("first name", "exact", 8, "the same first name"),
         Weight("first name", "near", 5, "a short form, an initial or a slip of the same first name"),
         Weight("first name", "alike", -1, "somewhat similar first names"),
         Weight("first name", "conflict", -6, "different first names"),
-        Weight("last name", "exact", 9, "the same last name"),
+        Weight("last name", "exact", 10, "the same last name"),
         Weight("last name", "near", 7, "a part or a slip of the same last name"),
         Weight("last name", "alike", 1, "somewhat similar last names"),
         Weight("last name", "conflict", -7, "different last names"),
         Weight("generation", "differs", -12, "different generations: Jr. and Sr."),
         Weight("company", "equal", 8, "the same company"),
         Weight("company", "alike", 5, "similar company names"),
+        Weight("company", "domain", 7, "the company of one has the name of the other's e-mail domain"),
         Weight("company", "differs", -3, "different companies"),
         Weight("street", "equal", 8, "the same street"),
         Weight("street", "near", 8, "the same street but for a slip"),
