@@ -5,12 +5,12 @@ Recognising somebody costs what there is to compare, so a load in which all are 
 
 import random
 from dataclasses import dataclass
+from itertools import accumulate
 
-_GIVEN = """
-Ada Alice Amir Andrea Anna Ben Carlos Chen Clara David Elena Emma Fatima Felix Giulia Hannah Hiro Ivan James Jana John
-Jonas Jose Julia Kofi Lars Laura Lea Leo Lin Lucas Maria Marta Max Mia Nina Noah Olga Omar Paul Peter Priya Rosa Sam
-Sara Sofia Tariq Thomas Tim Uma Vera Wei Yara Yusuf Zoe
-""".strip().split()
+from faker.providers.person.en_US import Provider as GivenNames
+
+_GIVEN = [*GivenNames.first_names]
+_GIVEN_UP_TO = [*accumulate(GivenNames.first_names.values())]
 _SYLLABLES = """
 ba ber bor dan del fer gar gol ham hel ka ker kov lan lem lis mar men mol nar nel or pet ran ros san sel tar ven wal
 """.strip().split()
@@ -46,8 +46,8 @@ class Person:
 
 
 def _name(number: int) -> tuple[str, str]:
-    """Return a name out of a million, the common ones more often: the commonest family name is one person's in 130."""
+    """Return a name as common as names are: the commonest family name is one person's in 130."""
     draw = random.Random(number)
     rank = int(18_000 * draw.random() ** 2)
     family = _SYLLABLES[rank % 30] + _SYLLABLES[rank // 30 % 30] + _ENDINGS[rank // 900]
-    return _GIVEN[int(len(_GIVEN) * draw.random() ** 1.2)], family.capitalize()
+    return draw.choices(_GIVEN, cum_weights=_GIVEN_UP_TO)[0], family.capitalize()
