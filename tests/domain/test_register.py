@@ -80,7 +80,7 @@ def test_a_number_of_thousands_brings_a_few_and_leaves_room_for_those_who_look_a
     found = numbers(register.candidates(Sighting(keys={PHONE: False}), [17]))
 
     assert found[:2] == [4_999, 17]
-    assert len(found) == MOST_HOLDERS + 1
+    assert len(found) == MOST_CANDIDATES
 
 
 def test_the_newest_holder_of_a_shared_key_is_there_however_many_look_more_alike() -> None:

@@ -26,6 +26,9 @@ _OPTIONS = {
     "listen_addresses": "",
     "port": "5432",
     "max_connections": "100",
+    # Who may be the same person is looked for at random places of a large index: 600 MB for half a million leads. What
+    # is not used is not taken from the machine.
+    "shared_buffers": "512MB",
     # An acknowledged lead survives a power cut only with all three. They are the defaults, stated so that nobody speeds
     # up a demo through postgresql.conf.
     "fsync": "on",

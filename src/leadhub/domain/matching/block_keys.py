@@ -73,7 +73,6 @@ def _by_email(sighting: Sighting, first: str, last: str) -> Iterator[str]:
     if sighting.has_own_mailbox and len(local) >= _LEAST_LOCAL:
         plain = "".join(filter(str.isalnum, local))
         domain = sighting.email.rpartition("@")[2]
-        yield f"local {plain}"
         yield f"spelt {letters(local)}"
         # A slip stands in one half; a letter too many may move the middle by one.
         for half in {len(plain) // 2, (len(plain) + 1) // 2}:
