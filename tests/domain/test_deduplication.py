@@ -238,6 +238,20 @@ def test_a_misspelt_first_name_among_others_does_not_keep_two_leads_apart() -> N
     assert {decision.lead_id, *decision.ties} == {LeadId(UUID(int=1)), LeadId(UUID(int=2))}
 
 
+def test_a_whole_first_name_ties_two_forms_of_it_and_an_initial_does_not() -> None:
+    def ties(first: str) -> int:
+        known = lead(1, seen(email=EMAIL, first_name="Ancdrew")), lead(2, seen(phone=MOBILE, first_name="Drew"))
+        return len(decided(seen(email=EMAIL, phone=MOBILE, first_name=first), *known).ties)
+
+    assert [ties(first) for first in ("Andrew", "A.", "")] == [1, 0, 0]
+
+
+def test_an_address_may_say_the_name_that_a_proof_needs() -> None:
+    ada = lead(1, seen(full_name="Ada King", company="Acme", phone=MOBILE))
+
+    assert found(seen(first_name="Ada", email="ada.king@gmx.de", company="Acme"), ada) == 1
+
+
 def test_of_two_in_one_house_with_all_their_own_a_person_is_asked() -> None:
     home = {"street": "Ring 5", "postal_code": "10115", "city": "Berlin", "country": "DE", "full_name": "Karl Berg"}
     father = seen(**home, email="karl.berg@gmx.de", phone=MOBILE)

@@ -27,7 +27,7 @@ from leadhub.domain.ids import LeadId
 from leadhub.domain.matching.evidence import Evidence, among_namesakes, compare, knows_hashed
 from leadhub.domain.matching.names import Likeness, Name, compare_names
 from leadhub.domain.matching.profile import Profile
-from leadhub.domain.matching.sighting import Key, Sighting
+from leadhub.domain.matching.sighting import NOBODY, Key, Sighting
 from leadhub.domain.matching.weights import SHIPPED, Weights
 from leadhub.domain.normalisation import PhoneKind
 
@@ -39,6 +39,8 @@ MOST_KEYS_OF_A_KIND = 5
 """Nor one of more mailboxes or phones. Source: the default limits of Segment's identity resolution."""
 
 
+_WHOLE = 3
+"""Letters of a first name that is no initial."""
 SAID_APART = "they were said to be different people"
 
 
@@ -162,7 +164,7 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
     best = same[0]
     joined, conflict = [leads[best.lead_id]], None
     for match in same[1:]:
-        if any(why_apart(lead, leads[match.lead_id]) for lead in joined):
+        if any(why_apart(lead, leads[match.lead_id], via=sighting.name) for lead in joined):
             conflict = conflict or match
         else:
             joined.append(leads[match.lead_id])
@@ -217,7 +219,7 @@ _EXTERNAL = "same external id"
 
 def _proof(sighting: Sighting, evidence: Evidence) -> str | None:
     """Return the strongest hard agreement, or None."""
-    email, phone, names_agree = evidence.level["e-mail"], evidence.level["phone"], evidence.name.agree
+    email, phone, names_agree = evidence.level["e-mail"], evidence.level["phone"], evidence.says_name
     if email == "equal":
         return "same e-mail"
     if phone == "equal" and (names_agree or not _is_vague(sighting, evidence)):
@@ -283,8 +285,15 @@ def _objection(sighting: Sighting, profile: Profile, evidence: Evidence) -> str 
     return None
 
 
-def why_apart(one: Known, other: Known) -> str | None:
-    """Return why two leads must not become one, although one submission proves to be both; None if nothing speaks."""
+def why_apart(one: Known, other: Known, *, via: Name = NOBODY) -> str | None:
+    """Return why two leads must not become one, although one submission proves to be both; None if nothing speaks.
+
+    Args:
+        one: a lead.
+        other: another one.
+        via: the name that the submission says. A whole first name agrees with those of both, else it would not prove to
+            be both: they are forms of it. An initial agrees with too many.
+    """
     a, b = one.profile, other.profile
     mailboxes, phones = {*a.own_mailboxes, *b.own_mailboxes}, {*a.phones, *b.phones}
     reasons = (
@@ -293,7 +302,7 @@ def why_apart(one: Known, other: Known) -> str | None:
             any(b.externals.get(kind, value) != value for kind, value in a.externals.items()),
             "a sender has two ids for them",
         ),
-        (_contradict(a.names, b.names), "their first names contradict each other"),
+        (len(via.first) < _WHOLE and _contradict(a.names, b.names), "their first names contradict each other"),
         (_generations_differ(a.names, b.names), "the generations differ"),
         (a.submissions + b.submissions > MOST_SUBMISSIONS, "together they have too many submissions"),
         (max(len(mailboxes), len(phones)) > MOST_KEYS_OF_A_KIND, "together they have too many addresses or phones"),

@@ -174,7 +174,7 @@ def _generation(name: Name, names: Collection[Name]) -> str:
 
 def _email(sighting: Sighting, profile: Profile, name: NameLikeness, *, is_hashed: bool) -> str:
     email = sighting.email
-    if not email or not profile.emails:
+    if not email and not profile.emails:
         return ""
     if is_hashed or email in profile.emails:
         return "shared" if sighting.email_class is EmailClass.ROLE else "family"
