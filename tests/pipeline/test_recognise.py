@@ -17,7 +17,7 @@ from leadhub.domain.matching.block_keys import block_keys
 from leadhub.domain.matching.sighting import sighting_of
 from leadhub.domain.normalisation import normalise
 from leadhub.domain.playbook_loading import load, shipped
-from leadhub.domain.register import MOST_CANDIDATES, MOST_HOLDERS
+from leadhub.domain.register import MOST_CANDIDATES
 from leadhub.domain.scoring import CompiledPlaybook, compile_playbook
 from leadhub.pipeline.process import Processing, process_due
 from leadhub.resources import Ids, Resources, clock
@@ -102,7 +102,7 @@ async def test_one_phone_on_five_thousand_leads_brings_a_few_candidates_and_join
 
     outcome = await process_due(work, playbook)
 
-    assert len(found.leads) == MOST_HOLDERS
+    assert len(found.leads) == MOST_CANDIDATES
     assert (outcome.created, outcome.failed, outcome.retried) == (2, 0, 0)
     assert [row["n"] for row in await sql("SELECT count(*) AS n FROM membership GROUP BY lead_id ORDER BY 1")] == [1, 2]
 
