@@ -216,8 +216,12 @@ def test_keys_of_two_leads_tie_them_together() -> None:
             lead(1, seen(email=EMAIL)),
             lead(2, *(seen(phone=MOBILE, email=f"ada{number}.king@example.com") for number in range(5))),
         ),
+        (
+            lead(1, seen(email=EMAIL, full_name="John Smith")),
+            lead(2, seen(phone=MOBILE, full_name="John Smith Jr.")),
+        ),
     ],
-    ids=["names", "ids", "declared apart", "submissions", "mailboxes"],
+    ids=["names", "ids", "declared apart", "submissions", "mailboxes", "generation"],
 )
 def test_leads_that_contradict_each_other_are_not_tied_and_a_person_is_asked(one: Known, other: Known) -> None:
     decision = decided(seen(email=EMAIL, phone=MOBILE), one, other)

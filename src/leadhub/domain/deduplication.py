@@ -41,6 +41,7 @@ MOST_KEYS_OF_A_KIND = 5
 
 _WHOLE = 3
 """Letters of a first name that is no initial."""
+ONE_SAYS_GENERATION = "only one of them says the generation, and what they share may be the family's"
 SAID_APART = "they were said to be different people"
 
 
@@ -278,7 +279,7 @@ def _objection(sighting: Sighting, profile: Profile, evidence: Evidence) -> str 
     if _generations_differ([sighting.name], profile.names):
         return "the generations differ"
     if _may_be_the_other_generation(sighting, profile.names, evidence):
-        return "only one of them says the generation, and what they share may be the family's"
+        return ONE_SAYS_GENERATION
     for known, said in ((profile.own_mailboxes, [sighting.email]), (profile.phones, sighting.phones)):
         if len({*known, *filter(None, said)}) > max(MOST_KEYS_OF_A_KIND, len(known)):
             return f"it has {MOST_KEYS_OF_A_KIND} addresses or phones already"
@@ -304,6 +305,7 @@ def why_apart(one: Known, other: Known, *, via: Name = NOBODY) -> str | None:
         ),
         (len(via.first) < _WHOLE and _contradict(a.names, b.names), "their first names contradict each other"),
         (_generations_differ(a.names, b.names), "the generations differ"),
+        (_one_says_generation(a.names, b.names), ONE_SAYS_GENERATION),
         (a.submissions + b.submissions > MOST_SUBMISSIONS, "together they have too many submissions"),
         (max(len(mailboxes), len(phones)) > MOST_KEYS_OF_A_KIND, "together they have too many addresses or phones"),
     )
@@ -328,12 +330,17 @@ def _generations_differ(some: Collection[Name], others: Collection[Name]) -> boo
     return bool(one and other) and one.isdisjoint(other)
 
 
+def _one_says_generation(some: Collection[Name], others: Collection[Name]) -> bool:
+    one, other = (any(name.suffix for name in names) for names in (some, others))
+    return bool(some and others) and one != other
+
+
 def _may_be_the_other_generation(sighting: Sighting, names: Collection[Name], evidence: Evidence) -> bool:
     """Whether they may be father and son, who share a name and a home: one says so, the other does not.
 
     What tells them apart is a mailbox with nothing against it, or a mobile phone.
     """
-    if not names or bool(sighting.name.suffix) == any(other.suffix for other in names) or _is_at_work(evidence):
+    if not _one_says_generation([sighting.name], names) or _is_at_work(evidence):
         return False
     email, phone = evidence.level["e-mail"], evidence.level["phone"]
     is_own_phone = phone == "equal" and (not email or sighting.phone_kind is PhoneKind.MOBILE)
