@@ -41,7 +41,7 @@ MOST_KEYS_OF_A_KIND = 5
 
 _WHOLE = 3
 """Letters of a first name that is no initial."""
-ONE_SAYS_GENERATION = "only one of them says the generation, and what they share may be the family's"
+_ONE_SAYS_GENERATION = "only one of them says the generation, and what they share may be the family's"
 SAID_APART = "they were said to be different people"
 
 
@@ -279,7 +279,7 @@ def _objection(sighting: Sighting, profile: Profile, evidence: Evidence) -> str 
     if _generations_differ([sighting.name], profile.names):
         return "the generations differ"
     if _may_be_the_other_generation(sighting, profile.names, evidence):
-        return ONE_SAYS_GENERATION
+        return _ONE_SAYS_GENERATION
     for known, said in ((profile.own_mailboxes, [sighting.email]), (profile.phones, sighting.phones)):
         if len({*known, *filter(None, said)}) > max(MOST_KEYS_OF_A_KIND, len(known)):
             return f"it has {MOST_KEYS_OF_A_KIND} addresses or phones already"
@@ -305,7 +305,7 @@ def why_apart(one: Known, other: Known, *, via: Name = NOBODY) -> str | None:
         ),
         (len(via.first) < _WHOLE and _contradict(a.names, b.names), "their first names contradict each other"),
         (_generations_differ(a.names, b.names), "the generations differ"),
-        (_one_says_generation(a.names, b.names), ONE_SAYS_GENERATION),
+        (_one_says_generation(a.names, b.names), _ONE_SAYS_GENERATION),
         (a.submissions + b.submissions > MOST_SUBMISSIONS, "together they have too many submissions"),
         (max(len(mailboxes), len(phones)) > MOST_KEYS_OF_A_KIND, "together they have too many addresses or phones"),
     )

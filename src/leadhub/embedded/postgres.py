@@ -26,7 +26,7 @@ _OPTIONS = {
     "listen_addresses": "",
     "port": "5432",
     "max_connections": "100",
-    # Who may be the same person is looked for at random places of a large index: 600 MB for half a million leads. What
+    # Who may be the same person is looked for at random places of a large index: 800 MB for half a million leads. What
     # is not used is not taken from the machine.
     "shared_buffers": "512MB",
     # An acknowledged lead survives a power cut only with all three. They are the defaults, stated so that nobody speeds
