@@ -13,7 +13,7 @@ from pathlib import Path
 SHORT = ("scoring", "normalisation", "channels", "accept", "processing", "routing", "delivery", "speed_to_lead")
 LONG = (
     "growth", "candidates", "overload", "dedupe", "scan", "simulation", "neighbours", "recovery", "worker_memory",
-    "claims", "backlog",
+    "claims", "backlog", "stream_facts",
 )  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 

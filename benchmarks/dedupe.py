@@ -14,7 +14,7 @@ import asyncio
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -22,14 +22,13 @@ from uuid import UUID
 from benchmarks import dedupe_pipeline, febrl
 from benchmarks.dedupe_errors import joined_wrongly, never_found
 from benchmarks.dedupe_measures import components, mixed, quality
+from benchmarks.exact_rules import by_exact_rules, sightings_of
 from benchmarks.lead_stream import EASY, HARD, NAMELESS, STANDARD, Arrival, Hardness, stream
 
-from leadhub.domain.deduplication import Key, Scale, Sighting
+from leadhub.domain.deduplication import Scale, Sighting
 from leadhub.domain.ids import LeadId
-from leadhub.domain.matching.block_keys import block_keys, sound
-from leadhub.domain.matching.sighting import sighting_of
+from leadhub.domain.matching.block_keys import block_keys
 from leadhub.domain.matching.weights import bits_to_pick_one
-from leadhub.domain.normalisation import normalise
 from leadhub.domain.register import Placement, Register
 
 FRESH_SEED = 1001
@@ -58,17 +57,6 @@ class Run:
     def leads(self) -> list[LeadId]:
         """Return each submission's lead."""
         return [self.lead_of(placement) for placement in self.placements]
-
-
-def sightings_of(arrivals: Sequence[Arrival]) -> list[Sighting]:
-    """Normalise a stream, as the pipeline does."""
-    return [
-        sighting_of(
-            normalise(one.fields, default_country=one.default_country),
-            external=Key("external:crm", one.external_id) if one.external_id else None,
-        )
-        for one in arrivals
-    ]
 
 
 def run(arrivals: list[Arrival]) -> Run:
@@ -154,46 +142,6 @@ def _holds_strangers(done: Run, people: set[int]) -> bool:
     return len(homes) > 1 and not set.intersection(*shared.values())
 
 
-Rule = Callable[[Sighting, Arrival], set[str]]
-
-
-def _email_as_typed(_: Sighting, one: Arrival) -> set[str]:
-    return {one.fields["email"].strip().lower()} if "email" in one.fields else set()
-
-
-def _mailbox(sighting: Sighting, _: Arrival) -> set[str]:
-    return {sighting.email} if sighting.email else set()
-
-
-def _mailbox_or_phone(sighting: Sighting, one: Arrival) -> set[str]:
-    return _mailbox(sighting, one) | {*sighting.phones}
-
-
-def _careful_exact(sighting: Sighting, _: Arrival) -> set[str]:
-    keys = {sighting.email} if sighting.has_own_mailbox else set()
-    if sighting.name.first:
-        keys |= {f"{phone} {sound(sighting.name.first)}" for phone in sighting.phones}
-    return keys | {key.value for key in sighting.keys if key.is_external}
-
-
-_RULES: dict[str, Rule] = {
-    "lower-cased e-mail": _email_as_typed,
-    "mailbox": _mailbox,
-    "mailbox or phone": _mailbox_or_phone,
-    "own mailbox, or phone + sound": _careful_exact,
-}
-
-
-def by_rule(done: Run, rule: Rule) -> dict[str, float]:
-    """Return the quality of linking what shares an exact value."""
-    holders: dict[str, int] = {}
-    links = []
-    for index, (sighting, one) in enumerate(zip(done.sightings, done.arrivals, strict=True)):
-        links += [(index, holders.setdefault(value, index)) for value in rule(sighting, one)]
-    found = quality(components(len(done.arrivals), links), [one.person for one in done.arrivals])
-    return {"precision": found.precision, "recall": found.recall, "f1": found.f1, "b_cubed_f1": found.b_cubed_f1}
-
-
 def _print_errors(done: Run) -> None:
     """Say what was got wrong, and why."""
     truth, leads = [one.person for one in done.arrivals], done.leads()
@@ -232,8 +180,8 @@ def main() -> dict[str, Any]:
             _print_run(f"{level}, seed {seed}", found)
             if level != "standard":
                 continue
-            for name, rule in _RULES.items():
-                results[f"{name} {seed}"] = other = by_rule(done, rule)
+            for name, other in by_exact_rules(done.arrivals, done.sightings).items():
+                results[f"{name} {seed}"] = other
                 _print_run(f"  {name}", other)
             print(f"  {found['ms_each']:.3f} ms a submission")
             _print_errors(done)
