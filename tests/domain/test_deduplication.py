@@ -164,7 +164,8 @@ def test_the_senders_own_id_beats_a_contradicting_name() -> None:
 def test_two_ids_from_one_sender_are_two_people_although_they_share_a_mailbox() -> None:
     decision = decided(seen("8", email=EMAIL), lead(1, seen("7", email=EMAIL)))
 
-    assert decision.lead_id is None
+    assert decision.answer == "new"
+    assert "same e-mail, but the sender has another id for that person" in decision.because
     assert decision.becomes_shared == (Key("email", EMAIL),)
 
 
@@ -248,6 +249,70 @@ def test_a_whole_first_name_ties_two_forms_of_it_and_an_initial_does_not() -> No
         return len(decided(seen(email=EMAIL, phone=MOBILE, first_name=first), *known).ties)
 
     assert [ties(first) for first in ("Andrew", "A.", "")] == [1, 0, 0]
+
+
+def test_a_senders_id_ties_nobody_of_another_name_to_its_person() -> None:
+    ada, charles = seen("7", first_name="Ada"), seen(email=EMAIL, first_name="Charles")
+
+    decision = decided(seen("7", email=EMAIL, first_name="Charles"), lead(1, ada), lead(2, charles))
+
+    assert (decision.lead_id, decision.ties) == (LeadId(UUID(int=1)), ())
+    assert decision.question is not None
+    assert decision.question.because.startswith("same e-mail, but their first names contradict each other")
+
+
+def test_a_name_in_a_script_of_its_own_ties_no_two_names() -> None:
+    ada, charles = seen(email=EMAIL, first_name="Ada"), seen(phone=MOBILE, first_name="Charles")
+
+    assert decided(seen(email=EMAIL, phone=MOBILE, first_name="由紀子"), lead(1, ada), lead(2, charles)).ties == ()
+
+
+def test_what_leads_have_together_is_limited_however_many_a_submission_ties() -> None:
+    many = [
+        lead(1, *[seen("7")] * 10),
+        lead(2, *[seen(email=EMAIL)] * 10),
+        lead(3, *[seen(phone=MOBILE)] * 10),
+    ]
+    mailboxes = [
+        lead(1, *(seen("7", email=f"ada{number}.king@example.com") for number in range(2))),
+        lead(2, *(seen(email=email) for email in (EMAIL, "ada@example.org"))),
+        lead(3, *(seen(phone=MOBILE, email=f"king{number}.ada@example.com") for number in range(2))),
+    ]
+
+    for leads in (many, mailboxes):
+        decision = decided(seen("7", email=EMAIL, phone=MOBILE), *leads)
+        assert len(decision.ties) == 1
+        assert decision.question is not None
+        assert "together they have too many" in decision.question.because
+
+
+def test_who_was_said_to_be_somebody_else_than_a_tied_lead_is_not_asked_about() -> None:
+    def leads(apart_from: int | None) -> list[Known]:
+        mailbox, phone = seen(email=EMAIL, full_name="Ada King"), seen(phone=MOBILE, full_name="Ada King")
+        other = seen(phone=LANDLINE, full_name="Ada King")
+        return [lead(1, mailbox), lead(2, phone, apart_from=apart_from), lead(3, other)]
+
+    arriving = seen(email=EMAIL, phone=MOBILE, full_name="Ada King")
+
+    assert decided(arriving, *leads(None)).question is not None
+    assert decided(arriving, *leads(3)).question is None
+
+
+def test_a_sixth_mailbox_or_phone_needs_the_mailbox_and_the_name() -> None:
+    def regular(**each: list[str]) -> Known:
+        kind, values = next(iter(each.items()))
+        return lead(
+            1, *(seen(**{"email": EMAIL, "phone": MOBILE, "full_name": "Ada King", kind: one}) for one in values)
+        )
+
+    phones = regular(phone=[f"+491512345678{number}" for number in range(5)])
+    emails = regular(email=[EMAIL, *(f"ada{number}.king@example.com" for number in range(4))])
+
+    assert found(seen(email=EMAIL, full_name="Ada King", phone="+4917012121212"), phones) == 1
+    assert found(seen(email=EMAIL, phone="+4917012121212"), phones) is None
+    assert found(seen(email="ada@example.org", full_name="Ada King", phone=MOBILE), emails) is None
+    assert found(seen(email=hashed(EMAIL)), emails) == 1
+    assert found(seen(email="info@example.com", full_name="Ada King", phone=MOBILE, company="Acme"), emails) == 1
 
 
 def test_an_address_may_say_the_name_that_a_proof_needs() -> None:

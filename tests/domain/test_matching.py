@@ -176,7 +176,7 @@ def test_learning_finds_the_bits_behind_invented_pairs() -> None:
             {
                 "first name": "exact" if random_.random() < (0.9 if same else 0.05) else "conflict",
                 "last name": "exact" if random_.random() < (0.95 if same else 0.1) else "conflict",
-                "phone": "shared" if random_.random() < (0.8 if same else 0.01) else "differs",
+                "phone": "several" if random_.random() < (0.8 if same else 0.01) else "differs",
                 "company": "",
             }
         )
@@ -195,14 +195,14 @@ def test_learning_finds_the_bits_behind_invented_pairs() -> None:
     assert bits["first name", "exact"] == pytest.approx(9.8, abs=0.3)
     assert learnt.common_values["first name"] == {"ada": pytest.approx(3.2, abs=0.2)}
     assert bits["last name", "exact"] == pytest.approx(3.2, abs=0.3)
-    assert bits["phone", "shared"] == pytest.approx(6.3, abs=0.3)
+    assert bits["phone", "several"] == pytest.approx(6.3, abs=0.3)
     assert bits["last name", "conflict"] == pytest.approx(-4.2, abs=0.8)
     assert bits["company", "equal"] == SHIPPED.by_level["company", "equal"].bits
     assert bits["e-mail", "equal"] == SHIPPED.by_level["e-mail", "equal"].bits
 
 
 def test_random_pairs_that_are_one_person_do_not_make_what_one_person_shows_look_usual() -> None:
-    one_person = pattern_of({"first name": "exact", "last name": "exact", "phone": "shared", "company": "equal"})
+    one_person = pattern_of({"first name": "exact", "last name": "exact", "phone": "several", "company": "equal"})
     others = pattern_of({"first name": "conflict", "last name": "conflict", "phone": "differs", "company": "differs"})
     candidates = Counter({one_person: 500, others: 500})
 
@@ -211,7 +211,7 @@ def test_random_pairs_that_are_one_person_do_not_make_what_one_person_shows_look
         for more in ({}, {one_person: 90})
     ]
 
-    assert learnt[1]["phone", "shared"].bits == pytest.approx(learnt[0]["phone", "shared"].bits, abs=0.1)
+    assert learnt[1]["phone", "several"].bits == pytest.approx(learnt[0]["phone", "several"].bits, abs=0.1)
 
 
 def test_random_pairs_that_are_all_one_person_teach_nothing_of_strangers() -> None:

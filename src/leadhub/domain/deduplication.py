@@ -1,22 +1,39 @@
-"""Is this somebody we know? Three answers: the same person, perhaps (a person is asked), or somebody new.
+"""Is this somebody we know? One of three answers: `same`, `review` (perhaps: a person is asked), or `new`.
 
-A submission is compared with every lead that shares a key with it. Each comparison gives *evidence* in bits (see
-`matching.weights`); one bit doubles the odds. It starts below zero, since among a thousand leads one is the person at
-most, and what agrees or differs is added. Bits alone never join two leads. All three of these must hold:
+A submission is compared with a few leads: those that hold one of its keys (a mailbox, a phone, a sender's own id) and
+those that look most alike (`domain.register` chooses). Each comparison gives *evidence* in bits; one bit doubles the
+odds. It starts below zero, since among 8,000 leads (2 to the 13) one is the person at most, and what agrees or differs
+is added, as the table in `matching.weights` says:
+
+    -13  to begin with
+    +23  the same mailbox
+     +8  the same first name
+     -3  other phone numbers
+    ───
+    +15
+
+Bits alone never join two leads: many small agreements may be chance. All three of these must hold:
 
     1. proof         one hard agreement: the same mailbox, the same phone, the same address under the same name, …
-    2. no objection  nothing that a person cannot change: another first name, another generation, another id
+    2. no objection  another first name, another generation; or more addresses or phones than one person has
     3. enough bits   the sum reaches `same_from`
 
-    all three                                       → same
-    the sum reaches `ask_from`                      → new, and a person is asked; nothing waits for the answer
-                                                      (with an objection only if there is a proof, too)
-    neither                                         → new
+    all three                                                 → same
+    the sum misses `ask_from`, or an objection and no proof   → new
+    anything between                                          → review: somebody new for now; nothing waits
+
+A sender's own id stands above all that: the same id is the same person, two ids from one sender are two people.
 
 A key is *shared* from the moment when it stands at two leads (a family's mailbox, a switchboard, a number that was
-given to somebody else). From then on it proves something only together with the full name. If a submission proves to
-be two leads at once, these two are one person, unless they contradict each other. If it is one lead for certain and
-perhaps another one, too, a person is asked about that one.
+given to somebody else), and stays so. From then on it proves something only together with the name: the whole one, or
+the first name if it is a mailbox.
+
+If a submission proves to be several leads at once, these are one person and become one lead, unless they contradict
+each other: then the likeliest one gets it, and a person is asked about the other. A person is also asked if it is one
+lead for certain and perhaps another one. So any answer may come with one question, and none with more.
+
+To compare one more thing: a level in `matching.evidence`, its rows in `matching.weights`, and, if it is to prove
+something, a line in `_proof`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -27,22 +44,28 @@ from leadhub.domain.ids import LeadId
 from leadhub.domain.matching.evidence import Evidence, among_namesakes, compare, knows_hashed
 from leadhub.domain.matching.names import Likeness, Name, compare_names
 from leadhub.domain.matching.profile import Profile
-from leadhub.domain.matching.sighting import NOBODY, Key, Sighting
+from leadhub.domain.matching.sighting import Key, Sighting
 from leadhub.domain.matching.weights import SHIPPED, Weights
 from leadhub.domain.normalisation import PhoneKind
 
 __all__ = ["Decision", "Key", "Known", "Match", "Scale", "Sighting", "decide", "examine", "questions", "why_apart"]
 
 MOST_SUBMISSIONS = 25
-"""No automatic merge makes a lead of more submissions than this: past it, something is shared that should not be."""
+"""No automatic merge makes a lead of more submissions than this: past it, something is shared that should not be. What
+comes in by itself is not counted: a regular may write a hundred times."""
 MOST_KEYS_OF_A_KIND = 5
-"""Nor one of more mailboxes or phones. Source: the default limits of Segment's identity resolution."""
-
-
+"""No automatic merge makes a lead of more own mailboxes or phones, nor does a submission, unless it comes from the
+lead's own mailbox under its whole name. Source: the default limits of Segment's identity resolution."""
 _WHOLE = 3
-"""Letters of a first name that is no initial."""
-_ONE_SAYS_GENERATION = "only one of them says the generation, and what they share may be the family's"
+"""Letters of a first name that is no initial. A shorter whole one (Jo, Li) is taken for an initial: the safe side."""
+
 SAID_APART = "they were said to be different people"
+_FIRST_NAMES = "the first names contradict each other"
+_GENERATIONS = "the generations differ"
+_ONE_SAYS_GENERATION = "only one of them says the generation, and what they share may be the family's"
+_EXTERNAL = "same external id"
+_MAY_BE_ONE = frozenset({"equal", "near", "alike", "swapped"})
+"""Levels of a street, postcode or town that spelling alone may account for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +87,7 @@ class Known:
     lead_id: LeadId
     profile: Profile
     keys: dict[Key, bool] = field(default_factory=dict)
-    """Those of its keys that a batch asks for → whether they are shared."""
+    """Those of its keys that the submissions at hand say, too → whether they are shared."""
     apart_from: frozenset[LeadId] = frozenset()
     """Leads of which a person, or an un-merge, said that they are somebody else."""
 
@@ -80,7 +103,9 @@ class Match:
     objection: str | None = None
     """Why it must not be this lead all the same."""
     is_same: bool = False
+    """Proven by itself; it may have to stay apart from another lead of which the same is true."""
     is_question: bool = False
+    """Not proven, and worth asking."""
 
     @property
     def because(self) -> str:
@@ -116,7 +141,8 @@ class Decision:
     becomes_shared: tuple[Key, ...] = ()
     """Keys that now stand at two leads."""
     question: Match | None = None
-    """A lead that it may be as well: for a person to say."""
+    """A lead that it may be as well, whatever the answer: for a person to say. If the submission proves to be that one,
+    too, and the two leads must stay apart, the question is whose it is, and `is_same` is set."""
 
     @property
     def answer(self) -> str:
@@ -135,7 +161,12 @@ class Decision:
 
 
 def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) -> Decision:
-    """Return who somebody is, among the leads that share a key with what was seen of them.
+    """Return who somebody is, among the leads that they may be.
+
+    Args:
+        sighting: what a submission says of who somebody is.
+        known: the leads that share a key with it or look alike.
+        scale: the table of bits, and how many it takes to pick one lead.
 
     >>> from uuid import UUID
     >>> from leadhub.domain.matching.profile import profile_of
@@ -149,6 +180,7 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
     >>> decide(seen("charles"), [ada]).question.because
     'same e-mail, but the first names contradict each other (+4 bits)'
     """
+    # Stored as shared; and the mailbox of which only a hash tells that two leads have it, which is still to be marked.
     marked = {key for key, is_shared in sighting.keys.items() if is_shared}
     marked |= {key for lead in known for key, is_shared in lead.keys.items() if is_shared}
     shared = marked | _hashed_at_several(sighting, known)
@@ -162,17 +194,19 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
         taken = _taken(sighting, known, marked, joined=())
         return Decision(None, "new", _nobody(matches, question), matches[0] if matches else None, (), taken, question)
 
-    best = same[0]
+    best, *further = same
     joined, conflict = [leads[best.lead_id]], None
-    for match in same[1:]:
-        if any(why_apart(lead, leads[match.lead_id], via=sighting.name) for lead in joined):
-            conflict = conflict or match
+    called = {match.lead_id for match in matches if _says_first_name(sighting, match)}
+    for match in further:
+        one_name = {*(lead.lead_id for lead in joined), match.lead_id} <= called
+        if why := why_apart(joined, leads[match.lead_id], one_name=one_name):
+            conflict = conflict or replace(match, objection=why)
         else:
             joined.append(leads[match.lead_id])
     ties = tuple(lead.lead_id for lead in joined[1:])
     taken = _taken(sighting, known, marked, joined=(best.lead_id, *ties))
     others = [match for match in matches if not match.is_same]
-    perhaps = (one for one in questions(others, scale) if not why_apart(joined[0], leads[one.lead_id]))
+    perhaps = (one for one in questions(others, scale) if not why_apart(joined, leads[one.lead_id]))
     question = conflict or next(perhaps, None)
     return Decision(best.lead_id, best.proof or "", best.because, best, ties, taken, question)
 
@@ -204,34 +238,32 @@ def examine(sighting: Sighting, lead: Known, shared: Collection[Key], scale: Sca
         weights=scale.weights,
         bits_to_pick_one=scale.bits_to_pick_one,
     )
+    proof = _proof(sighting, evidence)
     if _ids_differ(sighting.keys, lead.profile):
-        return Match(lead.lead_id, evidence, None, "the sender has another id for that person")
+        return Match(lead.lead_id, evidence, proof, "the sender has another id for that person")
     if any(key.is_external and key in lead.keys for key in sighting.keys):
         return Match(lead.lead_id, evidence, _EXTERNAL, is_same=True)
-    proof, objection = _proof(sighting, evidence), _objection(sighting, lead.profile, evidence)
+    objection = _objection(sighting, lead.profile, evidence)
     bits = evidence.bits
     is_same = proof is not None and objection is None and bits >= scale.weights.same_from
     is_question = not is_same and bits >= scale.weights.ask_from and (objection is None or proof is not None)
     return Match(lead.lead_id, evidence, proof, objection, is_same=is_same, is_question=is_question)
 
 
-_EXTERNAL = "same external id"
-
-
 def _proof(sighting: Sighting, evidence: Evidence) -> str | None:
-    """Return the strongest hard agreement, or None."""
+    """Return the strongest hard agreement, or None. What the levels mean, `weights.SHIPPED` says."""
     email, phone, names_agree = evidence.level["e-mail"], evidence.level["phone"], evidence.says_name
     if email == "equal":
         return "same e-mail"
     if phone == "equal" and (names_agree or not _is_vague(sighting, evidence)):
         return "same phone"
-    if email in {"family", "slip"} and evidence.name.first.agrees and evidence.name.last is not Likeness.CONFLICT:
-        return "same shared e-mail and name" if email == "family" else "same name and e-mail but for a slip"
+    if email in {"several", "slip"} and evidence.name.first.agrees and evidence.name.last is not Likeness.CONFLICT:
+        return "same shared e-mail and name" if email == "several" else "same name and e-mail but for a slip"
     if not names_agree:
         return None
     proofs = (
-        (email == "shared", "same shared e-mail and name"),
-        (phone == "shared", "same shared phone and name"),
+        (email == "role", "same shared e-mail and name"),
+        (phone == "several", "same shared phone and name"),
         (_is_at_home(evidence), "same address and name"),
         (email == "handle", "same name and unusual mailbox name"),
         (phone == "slip", "same name and phone but for a digit"),
@@ -262,10 +294,6 @@ def _is_at_home(evidence: Evidence) -> bool:
     return street in _MAY_BE_ONE and house == "equal" and not _MAY_BE_ONE.isdisjoint({postcode, town})
 
 
-_MAY_BE_ONE = frozenset({"equal", "near", "alike", "swapped"})
-"""Levels of a street, postcode or town that spelling alone may account for."""
-
-
 def _is_at_work(evidence: Evidence) -> bool:
     """The same company, be it that only an address says so: a second mailbox and phone are commoner than a namesake."""
     return evidence.level["company"] in {"equal", "alike", "domain"} or evidence.level["e-mail"] == "colleague"
@@ -273,43 +301,58 @@ def _is_at_work(evidence: Evidence) -> bool:
 
 def _objection(sighting: Sighting, profile: Profile, evidence: Evidence) -> str | None:
     """Return why it cannot be this lead whatever agrees, or None."""
-    has_one_name = len(profile.names) == 1  # most have: what was compared already is not compared anew
-    if evidence.name.first is Likeness.CONFLICT if has_one_name else _contradict({sighting.name: 1}, profile.names):
-        return "the first names contradict each other"
+    if len(profile.names) == 1:  # most have one: what was compared already is not compared anew
+        contradict = evidence.name.first is Likeness.CONFLICT
+    else:
+        contradict = _contradict({sighting.name: 1}, profile.names)
+    if contradict:
+        return _FIRST_NAMES
     if _generations_differ([sighting.name], profile.names):
-        return "the generations differ"
+        return _GENERATIONS
     if _may_be_the_other_generation(sighting, profile.names, evidence):
         return _ONE_SAYS_GENERATION
-    for known, said in ((profile.own_mailboxes, [sighting.email]), (profile.phones, sighting.phones)):
-        if len({*known, *filter(None, said)}) > max(MOST_KEYS_OF_A_KIND, len(known)):
+    is_known = evidence.level["e-mail"] in {"equal", "several"}  # be it only by its SHA-256
+    mailboxes = [sighting.email] if sighting.has_own_mailbox and not is_known else []
+    is_regular = evidence.level["e-mail"] == "equal" and evidence.name.agree  # with a phone of somebody's once more
+    phones = () if is_regular else sighting.phones
+    for known, said in ((profile.own_mailboxes, mailboxes), (profile.phones, phones)):
+        if len({*known, *said}) > max(MOST_KEYS_OF_A_KIND, len(known)):  # nothing new is no objection
             return f"it has {MOST_KEYS_OF_A_KIND} addresses or phones already"
     return None
 
 
-def why_apart(one: Known, other: Known, *, via: Name = NOBODY) -> str | None:
-    """Return why two leads must not become one, although one submission proves to be both; None if nothing speaks.
+def why_apart(joined: Sequence[Known], other: Known, *, one_name: bool = False) -> str | None:
+    """Return why a lead must not become one with others, although one submission proves to be all; None if it may.
 
     Args:
-        one: a lead.
-        other: another one.
-        via: the name that the submission says. A whole first name agrees with those of both, else it would not prove to
-            be both: they are forms of it. An initial agrees with too many.
+        joined: leads that are one already, one at least.
+        other: the lead.
+        one_name: the submission says a whole first name that agrees with each lead's, so theirs are forms of it however
+            much they differ: Drew and Ancdrew, if it says Andrew.
     """
-    a, b = one.profile, other.profile
+    a, b = joined[0].profile, other.profile
+    if len(joined) > 1:
+        a = Profile()
+        for lead in joined:
+            a.unite(lead.profile)
     mailboxes, phones = {*a.own_mailboxes, *b.own_mailboxes}, {*a.phones, *b.phones}
+    said_apart = any(other.lead_id in one.apart_from or one.lead_id in other.apart_from for one in joined)
+    ids_differ = any(b.externals.get(kind, value) != value for kind, value in a.externals.items())
     reasons = (
-        (other.lead_id in one.apart_from or one.lead_id in other.apart_from, SAID_APART),
-        (
-            any(b.externals.get(kind, value) != value for kind, value in a.externals.items()),
-            "a sender has two ids for them",
-        ),
-        (len(via.first) < _WHOLE and _contradict(a.names, b.names), "their first names contradict each other"),
-        (_generations_differ(a.names, b.names), "the generations differ"),
+        (said_apart, SAID_APART),
+        (ids_differ, "a sender has two ids for them"),
+        (not one_name and _contradict(a.names, b.names), "their first names contradict each other"),
+        (_generations_differ(a.names, b.names), _GENERATIONS),
         (_one_says_generation(a.names, b.names), _ONE_SAYS_GENERATION),
         (a.submissions + b.submissions > MOST_SUBMISSIONS, "together they have too many submissions"),
         (max(len(mailboxes), len(phones)) > MOST_KEYS_OF_A_KIND, "together they have too many addresses or phones"),
     )
     return next((reason for holds, reason in reasons if holds), None)
+
+
+def _says_first_name(sighting: Sighting, match: Match) -> bool:
+    """Whether a submission says a whole first name, and it is the lead's: an initial agrees with too many."""
+    return len(sighting.name.first) >= _WHOLE and match.evidence.name.first.agrees
 
 
 def _contradict(names: Mapping[Name, int], others: Mapping[Name, int]) -> bool:
@@ -331,6 +374,7 @@ def _generations_differ(some: Collection[Name], others: Collection[Name]) -> boo
 
 
 def _one_says_generation(some: Collection[Name], others: Collection[Name]) -> bool:
+    """Whether a name of one says it, and none of the other's; a lead that is called both ways says it."""
     one, other = (any(name.suffix for name in names) for names in (some, others))
     return bool(some and others) and one != other
 
@@ -377,4 +421,4 @@ def _taken(
 def _nobody(matches: Sequence[Match], question: Match | None) -> str:
     if question:
         return f"perhaps somebody we know: {question.because}"
-    return f"nobody comes close: {matches[0].because}" if matches else "nobody shares a key with it"
+    return f"nobody we know: {matches[0].because}" if matches else "nobody shares a key with it"

@@ -117,7 +117,7 @@ def pairs(seen: Seen, *, own: bool = False) -> Iterator[Pair]:
     """
     for newer, older in seen.older:
         one, other = seen.known[newer], seen.known[older]
-        yield Pair(newer, seen.arrivals[newer], other, _shared(one, other), why_apart(one, other))
+        yield Pair(newer, seen.arrivals[newer], other, _shared(one, other), why_apart([one], other))
     if own:
         for lead_id, arrivals in seen.arrivals.items():
             if len(arrivals) > 1 and lead_id in seen.known:

@@ -68,7 +68,7 @@ async def _compare(work: Processing, playbook: CompiledPlaybook, newer: LeadId, 
         decisions = {one.submission_id: decide(one.sighting, [*known.values()], scale) for one in arrivals}
         same = next((one for one in decisions.values() if older in {one.lead_id, *one.ties}), None)
         # One that proves to be the same, while something speaks against the two, is asked, too.
-        if same is None or why_apart(mine, known[older]):
+        if same is None or why_apart([mine], known[older]):
             await _ask(connection, decisions, newer, older, now=work.clock())
             return
     because = f"made at the same moment: {same.because}"

@@ -177,7 +177,7 @@ def _email(sighting: Sighting, profile: Profile, name: NameLikeness, *, is_hashe
     if not email and not profile.emails:
         return ""
     if is_hashed or email in profile.emails:
-        return "shared" if sighting.email_class is EmailClass.ROLE else "family"
+        return "role" if sighting.email_class is EmailClass.ROLE else "several"
     others = profile.own_mailboxes
     names = (sighting.name, *profile.names)
     levels = {_addresses(email, other, names) for other in others} if sighting.has_own_mailbox else set()
@@ -279,7 +279,7 @@ def _phone(sighting: Sighting, profile: Profile) -> str:
     if not sighting.phones or not profile.phones:
         return ""
     if not profile.phones.keys().isdisjoint(sighting.phones):
-        return "shared"
+        return "several"
     pairs = ((phone, other) for phone in sighting.phones for other in profile.phones)
     return "slip" if any(_one_digit_off(*pair) for pair in pairs) else "differs"
 

@@ -66,8 +66,9 @@ class Weights:
 
 
 def read(version: int, document: Mapping[str, Any]) -> Weights:
-    """Return the table that was written as JSON; a level that is told apart since then has the shipped bits."""
-    rows = SHIPPED.by_level | {(row["compares"], row["level"]): Weight(**row) for row in document["rows"]}
+    """Return the table that was written as JSON: of today's levels, and with the shipped bits of those it lacks."""
+    written = {(row["compares"], row["level"]): Weight(**row) for row in document["rows"]}
+    rows = {part: written.get(part, row) for part, row in SHIPPED.by_level.items()}
     names = document.get("common_names", {})  # written before streets and towns were counted, too
     common_values = document.get("common_values", {"first name": names, "last name": names} if names else {})
     return Weights(version, tuple(rows.values()), document["same_from"], document["ask_from"], common_values)
@@ -78,8 +79,8 @@ SHIPPED = Weights(
     rows=(
         Weight("external id", "equal", 20, "the sender itself says that it is the same person", picks_one=True),
         Weight("e-mail", "equal", 10, "the same mailbox", picks_one=True),
-        Weight("e-mail", "family", 2, "the same mailbox, which a few people use", picks_one=True),
-        Weight("e-mail", "shared", 8, "the same mailbox, which anybody at a company uses"),
+        Weight("e-mail", "several", 2, "the same mailbox, which several people use", picks_one=True),
+        Weight("e-mail", "role", 8, "the same mailbox, which anybody at a company uses"),
         Weight("e-mail", "slip", 11, "the addresses differ by one typing error"),
         Weight("e-mail", "handle", 7, "the same unusual name in front of the @, at another provider"),
         Weight("e-mail", "colleague", 7, "another address at the same company"),
@@ -88,7 +89,7 @@ SHIPPED = Weights(
         Weight("e-mail", "similar", -2, "similar names in front of the @, as the names themselves are"),
         Weight("e-mail", "differs", -2, "other addresses"),
         Weight("phone", "equal", 6, "the same phone number", picks_one=True),
-        Weight("phone", "shared", 8, "the same phone number, which several people use"),
+        Weight("phone", "several", 8, "the same phone number, which several people use"),
         Weight("phone", "slip", 8, "the phone numbers differ by one digit"),
         Weight("phone", "differs", -3, "other phone numbers"),
         Weight("first name", "exact", 8, "the same first name"),
