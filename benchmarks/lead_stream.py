@@ -64,55 +64,10 @@ _LISTED = 0.41
 """Share of Americans with one of the thousand commonest family names. Source: US Census Bureau, Frequently Occurring
 Surnames from the 2010 Census; the hundred commonest are 17 % of them, the commonest one 0.8 %."""
 _LOCALES = {"US": "en_US", "DE": "de_DE", "FR": "fr_FR", "ES": "es_ES", "IN": "en_IN", "BR": "pt_BR"}
-_SYLLABLES = [
-    "bar",
-    "den",
-    "kel",
-    "lo",
-    "mar",
-    "nov",
-    "per",
-    "ros",
-    "sal",
-    "tan",
-    "ver",
-    "wil",
-    "zan",
-    "har",
-    "bek",
-    "dor",
-    "fen",
-    "gil",
-    "hol",
-    "jan",
-    "kor",
-    "lem",
-    "mol",
-    "ash",
-    "bren",
-    "cul",
-    "dra",
-    "esk",
-    "fal",
-    "gor",
-    "hin",
-    "ist",
-    "jur",
-    "kva",
-    "lud",
-    "mez",
-    "nar",
-    "ost",
-    "pru",
-    "rit",
-    "stan",
-    "tor",
-    "ulm",
-    "vog",
-    "wen",
-    "yar",
-    "zim",
-]
+_SYLLABLES = (
+    "bar den kel lo mar nov per ros sal tan ver wil zan har bek dor fen gil hol jan kor lem mol ash bren cul dra esk "
+    "fal gor hin ist jur kva lud mez nar ost pru rit stan tor ulm vog wen yar zim"
+)
 _ENDINGS = {"US": "son ton er field", "DE": "mann er berg feld", "FR": "ier eau ard in", "ES": "ez as al ero",
             "IN": "wal kar an ia", "BR": "eira ado im ales"}  # fmt: skip
 _COUNTRIES = ("US", "US", "US", "DE", "DE", "FR", "ES", "IN", "BR")
@@ -125,56 +80,28 @@ _STREETS = {"US": "Oak Street|Maple Avenue|Main Street|Cedar Lane|Park Road|Lake
             "FR": "Rue de la Paix|Avenue Victor Hugo|Rue Pasteur|Place du Marché|Rue des Lilas",
             "ES": "Calle Mayor|Avenida de la Paz|Calle Real|Paseo del Prado", "IN": "MG Road|Station Road|Park Street",
             "BR": "Rua das Flores|Avenida Brasil|Rua São João|Avenida Paulista"}  # fmt: skip
-_COMPANY_WORDS = [
-    "Acorn",
-    "Beacon",
-    "Cobalt",
-    "Delta",
-    "Ember",
-    "Falcon",
-    "Granite",
-    "Harbor",
-    "Indigo",
-    "Juniper",
-    "Keystone",
-    "Lumen",
-    "Meridian",
-    "Nimbus",
-    "Orchid",
-    "Pinnacle",
-    "Quartz",
-    "Ridge",
-    "Summit",
-    "Tundra",
-    "Umbra",
-    "Vertex",
-    "Willow",
-    "Zephyr",
-    "Atlas",
-    "Birch",
-    "Cedar",
-    "Drift",
-    "Echo",
-    "Forge",
-    "Glacier",
-    "Helix",
-]
-_COMPANY_KINDS = [
-    "Systems",
-    "Logistics",
-    "Foods",
-    "Energy",
-    "Media",
-    "Health",
-    "Labs",
-    "Partners",
-    "Software",
-    "Works",
-    "Textiles",
-    "Finance",
-]
+_CITIES = "Springfield Riverton Lakeside Neustadt Altdorf Villeneuve Montclair Rioja Leiria Graz"
+_COMPANY_WORDS = (
+    "Acorn Beacon Cobalt Delta Ember Falcon Granite Harbor Indigo Juniper Keystone Lumen Meridian Nimbus Orchid "
+    "Pinnacle Quartz Ridge Summit Tundra Umbra Vertex Willow Zephyr Atlas Birch Cedar Drift Echo Forge Glacier Helix"
+)
+_COMPANY_KINDS = "Systems Logistics Foods Energy Media Health Labs Partners Software Works Textiles Finance"
 _FORMS = {"US": ("Inc.", "LLC", ""), "DE": ("GmbH", "AG", "GmbH & Co. KG"), "FR": ("SARL", "SAS", ""),
           "ES": ("S.L.", "S.A."), "IN": ("Pvt Ltd", ""), "BR": ("Ltda", "S.A.")}  # fmt: skip
+_SUBMISSIONS_EACH = 1.7
+"""Mean of submissions a person."""
+_COLLEAGUES = 5
+"""People in the stream for each company in it; not all of them have a job."""
+_SKEW = 1.7
+"""How much more often people work for some companies than for others: 1 is not at all."""
+_RECYCLED = 0.007
+"""Share of mobile numbers that were somebody else's."""
+_ON_FAMILY_MAILBOX = 0.16
+"""Share of the households of several in which an address is the family's."""
+_JUNIOR = 0.04
+"""Share of relatives who are called as the first of the family; many write `Jr.` behind it."""
+_SECOND_NAME = 0.05
+"""Share of people who go by another given name that no table of short forms knows."""
 _MADE_UP = ("test@test.com", "asdf@asdf.com", "none@none.com", "noemail@gmail.com")
 
 
@@ -183,36 +110,48 @@ class Hardness:
     """How often things go wrong, as probabilities a submission."""
 
     typo: float = 0.035
-    nickname: float = 0.25
+    nickname: float = 0.2
     """Of those whose name has a short form."""
     swap: float = 0.02
     initial: float = 0.02
-    email_typo: float = 0.02
+    email_typo: float = 0.015
     phone_typo: float = 0.025
-    other_email: float = 0.24
+    new_email: float = 0.22
+    """Of people: another main address by the end of the stream."""
+    new_phone: float = 0.12
+    """Of people: another mobile number by the end of the stream."""
+    other_email: float = 0.15
     """Any of the person's addresses instead of the usual one."""
+    work_email: float = 0.7
+    """Of those with a job, where business is asked for: the address at work."""
     variant: float = 0.7
     """Of addresses at Gmail: with other dots, or a +tag."""
-    family_mailbox: float = 0.16
-    """Of those who live with others: the family's address instead of one's own."""
-    shared_line: float = 0.16
+    family_mailbox: float = 0.5
+    """Of those whose family has an address: that one instead of one's own."""
+    no_phone: float = 0.17
+    """Of forms that do not demand a number."""
+    shared_line: float = 0.18
     """The family's or the company's number instead of one's own."""
-    role: float = 0.035
+    role: float = 0.05
     made_up: float = 0.018
     nameless: float = 0.05
     """Of newsletter forms: they ask for an address only."""
+    nameless_chat: float = 0.15
+    """Of chats."""
     bare: float = 0.0
     """Nothing ties the submission to its person."""
 
 
 STANDARD = Hardness()
 EASY = Hardness(
-    typo=0.015, nickname=0.1, swap=0.01, initial=0.01, email_typo=0.01, phone_typo=0.01, other_email=0.02, variant=0.5,
-    family_mailbox=0.08, shared_line=0.1, role=0.015, made_up=0.005,
+    typo=0.01, nickname=0.03, swap=0.005, initial=0.005, email_typo=0.008, phone_typo=0.008, new_email=0.02,
+    new_phone=0.01, other_email=0.01, work_email=0.25, variant=0.3, no_phone=0.02, shared_line=0.04, role=0.03,
+    made_up=0.005, nameless=0.01, nameless_chat=0.03,
 )  # fmt: skip
 HARD = Hardness(
-    typo=0.07, nickname=0.4, swap=0.04, initial=0.05, email_typo=0.05, phone_typo=0.05, other_email=0.55,
-    shared_line=0.35, role=0.06, made_up=0.03, nameless=0.2, bare=0.08,
+    typo=0.07, nickname=0.35, swap=0.04, initial=0.05, email_typo=0.05, phone_typo=0.05, new_email=0.45,
+    new_phone=0.25, other_email=0.45, variant=0.85, no_phone=0.25, shared_line=0.33, role=0.06, made_up=0.032,
+    nameless=0.2, bare=0.08,
 )  # fmt: skip
 NAMELESS = replace(STANDARD, nameless=0.5)
 """Half of the newsletter forms ask for nothing but an address."""
@@ -250,11 +189,15 @@ class Person:
     company: Company | None
     work_email: str
     account: str
-    later: Company | None = None
-    """The next job."""
-    later_email: str = ""
+    next_company: Company | None = None
+    """The next job, from the middle of the stream on."""
+    next_work_email: str = ""
+    next_email: str = ""
+    next_mobile: str = ""
+    luck: tuple[float, float] = (1.0, 1.0)
+    """Who has least of it (0 to 1) changes the address, and the number, first."""
     nick: str = ""
-    lives_with_others: bool = False
+    on_family_mailbox: bool = False
 
 
 @dataclass(frozen=True)
@@ -280,32 +223,27 @@ class _World:
 
 
 def stream(seed: int, *, submissions: int = 10_000, hardness: Hardness = STANDARD) -> list[Arrival]:
-    """Return a stream in order of arrival; about 1.7 submissions a person."""
+    """Return a stream in order of arrival."""
     world = _World(Random(seed), hardness)
     for country, locale in _LOCALES.items():
         world.names[country] = Faker(locale)
         world.names[country].seed_instance(f"{seed} {country}")
-    _fill(world, round(submissions * 0.588))
-    random = world.random
-    visits = [
-        (random.random(), person)
-        for person in world.people
-        for _ in range(_times(random, submissions / len(world.people)))
-    ]
-    visits = sorted(visits, key=lambda visit: visit[0])[:submissions]
-    return [_submission(world, person, at) for at, person in visits]
+    _fill(world, round(submissions / _SUBMISSIONS_EACH))
+    return [_submission(world, person, index / submissions) for index, person in enumerate(_visits(world, submissions))]
 
 
-def _times(random: Random, mean: float) -> int:
-    times = 1
-    while times < 12 and random.random() < 1 - 1 / mean:
-        times += 1
-    return times
+def _visits(world: _World, count: int) -> list[Person]:
+    """Return who comes, in order: everybody once, and the likelier again the more often they come."""
+    visits = list(world.people)
+    while len(visits) < count:
+        visits.append(world.random.choice(visits))
+    world.random.shuffle(visits)
+    return visits
 
 
 def _fill(world: _World, count: int) -> None:
     random = world.random
-    for number in range(max(count // 5, 4)):
+    for number in range(max(count // _COLLEAGUES, 4)):
         world.companies.append(_company(random, number))
     household = 0
     while len(world.people) < count:
@@ -314,7 +252,7 @@ def _fill(world: _World, count: int) -> None:
         base = _person(world, household, country)
         world.people.append(base)
         if random.random() < 0.16:
-            world.people[-1] = base = replace(base, lives_with_others=True)
+            world.people[-1] = base = replace(base, on_family_mailbox=random.random() < _ON_FAMILY_MAILBOX)
             for _ in range(random.choice((1, 1, 1, 2, 3))):
                 world.people.append(_relative(world, base))
         elif random.random() < 0.02:
@@ -325,8 +263,8 @@ def _fill(world: _World, count: int) -> None:
 
 def _company(random: Random, number: int) -> Company:
     country = random.choice(_COUNTRIES)
-    words = random.choice(_COMPANY_WORDS), random.choice(_COMPANY_KINDS)
-    prefix = random.choice(("", "", random.choice(_SYLLABLES).title() + random.choice(_SYLLABLES)))
+    words = _one_of(random, _COMPANY_WORDS), _one_of(random, _COMPANY_KINDS)
+    prefix = random.choice(("", "", _one_of(random, _SYLLABLES).title() + _one_of(random, _SYLLABLES)))
     name = " ".join(filter(None, (prefix, *words, random.choice(_FORMS[country]))))
     domain = f"{prefix.lower()}{words[0].lower()}{words[1].lower()}{number if not prefix else ''}.{_top(country)}"
     return Company(name, domain, country, _line(random, country, mobile=False), random.randrange(3))
@@ -353,6 +291,10 @@ def _line(random: Random, country: str, *, mobile: bool) -> str:
     return f"+5511{'9' + digits(8) if mobile else '3' + digits(7)}"
 
 
+def _one_of(random: Random, words: str) -> str:
+    return random.choice(words.split())
+
+
 def _pick(random: Random, names: str) -> str:
     """Pick a name, the first ones more often: a few names are everybody's."""
     words = names.split()
@@ -372,8 +314,8 @@ def _family_name(world: _World, country: str) -> str:
     listed = str(world.names[country].last_name())
     if random.random() < _LISTED:
         return listed
-    made = "".join(random.choice(_SYLLABLES) for _ in range(random.choice((1, 2, 2)))) + random.choice(
-        _ENDINGS[country].split()
+    made = "".join(_one_of(random, _SYLLABLES) for _ in range(random.choice((1, 2, 2)))) + _one_of(
+        random, _ENDINGS[country]
     )
     return f"{made.title()}-{listed}" if random.random() < 0.06 else made.title()
 
@@ -381,26 +323,12 @@ def _family_name(world: _World, country: str) -> str:
 def _person(world: _World, household: int, country: str) -> Person:
     random = world.random
     first, last = _given_name(world, country), _family_name(world, country)
-    city = random.choice(
-        [
-            "Springfield",
-            "Riverton",
-            "Lakeside",
-            "Neustadt",
-            "Altdorf",
-            "Villeneuve",
-            "Montclair",
-            "Rioja",
-            "Leiria",
-            "Graz",
-        ]
-    )
     person = Person(
         number=len(world.people), first=first, last=last, suffix="", country=country, household=household,
         emails=(), mobile=_line(random, country, mobile=True), home_line=_line(random, country, mobile=False),
-        family_mailbox=f"{_slug(last)}family{random.randrange(100)}@{random.choice(_FREE[country].split())}",
+        family_mailbox=f"{_slug(last)}family{random.randrange(100)}@{_one_of(random, _FREE[country])}",
         street=f"{random.choice(_STREETS[country].split('|'))} {random.randrange(1, 180)}",
-        postal_code=f"{random.randrange(10000, 99999)}", city=city,
+        postal_code=f"{random.randrange(10000, 99999)}", city=_one_of(random, _CITIES),
         company=None, work_email="", account="",
     )  # fmt: skip
     return _equipped(world, person)
@@ -410,21 +338,34 @@ def _equipped(world: _World, person: Person) -> Person:
     """Give a person addresses, a job and perhaps an account."""
     random = world.random
     count = random.choice((1, 1, 1, 2, 2))
-    company = random.choice(world.companies) if random.random() < 0.6 else None
-    later = random.choice(world.companies) if company and random.random() < 0.12 else None
-    recycled = random.random() < 0.01 and len(world.people) > 50
-    forms = sorted(forms_of(_slug(person.first)))
+    company = _employer(world) if random.random() < 0.6 else None
+    later = _employer(world) if company and random.random() < 0.12 else None
+    recycled = random.random() < _RECYCLED and len(world.people) > 50
     return replace(
         person,
         emails=tuple(_unique(world, _private(random, person)) for _ in range(count)),
         mobile=random.choice(world.people).mobile if recycled else _line(random, person.country, mobile=True),
         company=company,
         work_email=_unique(world, _at_work(random, person, company)) if company else "",
-        later=later,
-        later_email=_unique(world, _at_work(random, person, later)) if later else "",
+        next_company=later,
+        next_work_email=_unique(world, _at_work(random, person, later)) if later else "",
+        next_email=_unique(world, _private(random, person)),
+        next_mobile=_line(random, person.country, mobile=True),
+        luck=(random.random(), random.random()),
         account=f"u{random.randrange(10**9)}" if random.random() < 0.12 else "",
-        nick=random.choice(forms).title() if forms else "",
+        nick=_nick(world, person),
     )
+
+
+def _nick(world: _World, person: Person) -> str:
+    if world.random.random() < _SECOND_NAME:
+        return _given_name(world, person.country)
+    forms = sorted(forms_of(_slug(person.first)))
+    return world.random.choice(forms).title() if forms else ""
+
+
+def _employer(world: _World) -> Company:
+    return world.companies[int(world.random.random() ** _SKEW * len(world.companies))]
 
 
 def _unique(world: _World, address: str) -> str:
@@ -444,10 +385,10 @@ def _private(random: Random, person: Person) -> str:
             f"{first}.{last}", f"{first}{last}{random.randrange(1, 99)}",
             f"{first[0]}{last}{random.randrange(1950, 2005)}",
             f"{first}{random.randrange(10, 9999)}", f"{last}.{first}",
-            f"{random.choice(_COMPANY_WORDS).lower()}{random.choice(_SYLLABLES)}{random.randrange(10, 999)}",
+            f"{_one_of(random, _COMPANY_WORDS).lower()}{_one_of(random, _SYLLABLES)}{random.randrange(10, 999)}",
         )
     )  # fmt: skip
-    return f"{local}@{random.choice(_FREE[person.country].split())}"
+    return f"{local}@{_one_of(random, _FREE[person.country])}"
 
 
 def _at_work(random: Random, person: Person, company: Company) -> str:
@@ -458,7 +399,7 @@ def _at_work(random: Random, person: Person, company: Company) -> str:
 
 def _relative(world: _World, base: Person) -> Person:
     random = world.random
-    junior = random.random() < 0.08
+    junior = random.random() < _JUNIOR
     first = base.first if junior else _given_name(world, base.country)
     while not junior and first == base.first:
         first = _given_name(world, base.country)
@@ -484,71 +425,78 @@ def _slug(name: str) -> str:
 def _submission(world: _World, person: Person, at: float) -> Arrival:
     """Return what a person types at an instant (0 to 1) of the stream."""
     random, hardness = world.random, world.hardness
-    company, work_email = (
-        (person.later, person.later_email) if person.later and at > 0.5 else (person.company, person.work_email)
-    )
     if random.random() < hardness.bare:
         fields = _bare(random, person)
     else:
-        fields = dict(_FORMS_OF_CONTACT[_form(random)](world, person, company, work_email))
+        fields = dict(_FORMS_OF_CONTACT[_form(random)](world, _by_now(person, hardness, at)))
     external = person.account if person.account and random.random() < 0.5 else None
     return Arrival(person.number, person.household, {k: v for k, v in fields.items() if v}, external, person.country)
+
+
+def _by_now(person: Person, hardness: Hardness, at: float) -> Person:
+    """Return a person with the job, address and number of an instant."""
+    if person.next_company and at > 0.5:
+        person = replace(person, company=person.next_company, work_email=person.next_work_email)
+    for_email, for_phone = person.luck
+    if for_email < at * hardness.new_email:
+        person = replace(person, emails=(person.next_email, *person.emails))
+    return replace(person, mobile=person.next_mobile) if for_phone < at * hardness.new_phone else person
 
 
 def _form(random: Random) -> int:
     return random.choices(range(6), weights=(10, 29, 25, 18, 8, 10))[0]
 
 
-def _newsletter(world: _World, person: Person, _company: Company | None, _work: str) -> Iterator[tuple[str, str]]:
-    yield "email", _email(world, person, "")
+def _newsletter(world: _World, person: Person) -> Iterator[tuple[str, str]]:
+    yield "email", _email(world, person)
     if world.random.random() >= world.hardness.nameless:
         yield "first_name", _first(world, person)
         if world.random.random() < 0.95:
             yield "last_name", _typed(world, person.last)
 
 
-def _contact(world: _World, person: Person, company: Company | None, work: str) -> Iterator[tuple[str, str]]:
+def _contact(world: _World, person: Person) -> Iterator[tuple[str, str]]:
     yield from _name(world, person)
-    yield "email", _email(world, person, work)
-    if world.random.random() < 0.8:
-        yield "phone", _phone(world, person, company)
+    yield "email", _email(world, person, at_work=0.12)
+    if world.random.random() >= world.hardness.no_phone:
+        yield "phone", _phone(world, person)
     if world.random.random() < 0.25:
         yield from _place(world, person)
 
 
-def _demo(world: _World, person: Person, company: Company | None, work: str) -> Iterator[tuple[str, str]]:
+def _demo(world: _World, person: Person) -> Iterator[tuple[str, str]]:
     yield from _name(world, person)
-    yield "email", _email(world, person, work, prefer_work=True)
-    yield "phone", _phone(world, person, company)
-    if company:
-        yield "company", _written(world, company)
+    yield "email", _email(world, person, at_work=world.hardness.work_email)
+    yield "phone", _phone(world, person)
+    if person.company:
+        yield "company", _written(world, person.company)
 
 
-def _lead_ad(world: _World, person: Person, _company: Company | None, _work: str) -> Iterator[tuple[str, str]]:
+def _lead_ad(world: _World, person: Person) -> Iterator[tuple[str, str]]:
     yield from _name(world, person)
     yield "email", person.emails[0]
-    if world.random.random() < 0.8:
+    if world.random.random() >= world.hardness.no_phone:
         yield "phone", person.mobile
 
 
-def _chat(world: _World, person: Person, company: Company | None, _work: str) -> Iterator[tuple[str, str]]:
-    if world.random.random() < 0.85:
+def _chat(world: _World, person: Person) -> Iterator[tuple[str, str]]:
+    if world.random.random() >= world.hardness.nameless_chat:
         yield "full_name", _first(world, person) + (f" {person.last}" if world.random.random() < 0.95 else "")
-    yield "phone", _phone(world, person, company)
+    yield "phone", _phone(world, person)
     if world.random.random() < 0.6:
-        yield "email", _email(world, person, "")
+        yield "email", _email(world, person)
 
 
-def _list(world: _World, person: Person, company: Company | None, work: str) -> Iterator[tuple[str, str]]:
+def _list(world: _World, person: Person) -> Iterator[tuple[str, str]]:
     """A trade fair's list: name and company, and one way to reach them."""
     yield from _name(world, person)
-    if company:
-        yield "company", _written(world, company)
+    if person.company:
+        yield "company", _written(world, person.company)
     ways = world.random.random()
     if ways < 0.75:
-        yield "email", _email(world, person, work, prefer_work=True)
+        yield "email", _email(world, person, at_work=world.hardness.work_email)
     if ways > 0.4:
-        yield "phone", _phone(world, person, company)
+        yield "phone", _phone(world, person)
     if world.random.random() < 0.3:
         yield from _place(world, person)
 
@@ -558,8 +506,8 @@ _FORMS_OF_CONTACT = (_newsletter, _contact, _demo, _lead_ad, _chat, _list)
 
 def _bare(random: Random, person: Person) -> dict[str, str]:
     """Nothing that ties it to the person: a fresh address, a first name."""
-    word = random.choice(_COMPANY_WORDS).lower()
-    fields = {"email": f"{word}{random.randrange(10**5)}@{random.choice(_FREE[person.country].split())}"}
+    word = _one_of(random, _COMPANY_WORDS).lower()
+    fields = {"email": f"{word}{random.randrange(10**5)}@{_one_of(random, _FREE[person.country])}"}
     if random.random() < 0.6:
         fields["first_name"] = person.first
     return fields
@@ -610,18 +558,19 @@ def _slip(random: Random, text: str) -> str:
     return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
 
 
-def _email(world: _World, person: Person, work: str, *, prefer_work: bool = False) -> str:
+def _email(world: _World, person: Person, *, at_work: float = 0.0) -> str:
+    """Return an address as it is typed; `at_work` is how likely it is the employer's, 0 where nobody means business."""
     random, hardness = world.random, world.hardness
     if random.random() < hardness.made_up:
         return random.choice(_MADE_UP)
-    company = work.rpartition("@")[2]
-    if company and random.random() < hardness.role:
-        return f"{random.choice(('info', 'info', 'sales'))}@{company}"
-    if person.lives_with_others and random.random() < hardness.family_mailbox:
+    work_email = person.work_email if at_work else ""
+    if work_email and random.random() < hardness.role:
+        return f"{random.choice(('info', 'info', 'sales'))}@{work_email.rpartition('@')[2]}"
+    if person.on_family_mailbox and random.random() < hardness.family_mailbox:
         return person.family_mailbox
-    choice = work if work and random.random() < (0.7 if prefer_work else 0.12) else person.emails[0]
+    choice = work_email if work_email and random.random() < at_work else person.emails[0]
     if random.random() < hardness.other_email:
-        choice = random.choice((*person.emails, *filter(None, (work,))))
+        choice = random.choice((*person.emails, *filter(None, (work_email,))))
     local, _, domain = choice.rpartition("@")
     if random.random() < hardness.email_typo:
         if domain in _TYPO_DOMAINS and random.random() < 0.5:
@@ -635,11 +584,11 @@ def _email(world: _World, person: Person, work: str, *, prefer_work: bool = Fals
     return f"{local}@{domain}".title() if random.random() < 0.06 else f"{local}@{domain}"
 
 
-def _phone(world: _World, person: Person, company: Company | None) -> str:
+def _phone(world: _World, person: Person) -> str:
     random, hardness = world.random, world.hardness
     number = person.mobile
     if random.random() < hardness.shared_line:
-        number = company.switchboard if company and random.random() < 0.5 else person.home_line
+        number = person.company.switchboard if person.company and random.random() < 0.5 else person.home_line
     if random.random() < hardness.phone_typo:
         at = random.randrange(5, len(number))
         number = number[:at] + random.choice("0123456789") + number[at + 1 :]
