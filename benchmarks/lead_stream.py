@@ -110,30 +110,32 @@ class Hardness:
     """How often things go wrong, as probabilities a submission."""
 
     typo: float = 0.035
-    nickname: float = 0.2
+    nickname: float = 0.19
     """Of those whose name has a short form."""
     swap: float = 0.02
     initial: float = 0.02
     email_typo: float = 0.015
     phone_typo: float = 0.025
-    new_email: float = 0.22
-    """Of people: another main address by the end of the stream."""
-    new_phone: float = 0.12
-    """Of people: another mobile number by the end of the stream."""
-    other_email: float = 0.15
+    new_email: float = 0.11
+    """Of those who come again: another main address than the last time."""
+    new_phone: float = 0.035
+    """Of those who come again: another mobile number."""
+    new_job: float = 0.03
+    """Of those with a job who come again: another one."""
+    other_email: float = 0.04
     """Any of the person's addresses instead of the usual one."""
-    work_email: float = 0.7
+    work_email: float = 0.5
     """Of those with a job, where business is asked for: the address at work."""
-    variant: float = 0.7
+    variant: float = 0.6
     """Of addresses at Gmail: with other dots, or a +tag."""
     family_mailbox: float = 0.5
     """Of those whose family has an address: that one instead of one's own."""
-    no_phone: float = 0.17
+    no_phone: float = 0.14
     """Of forms that do not demand a number."""
     shared_line: float = 0.18
     """The family's or the company's number instead of one's own."""
     role: float = 0.05
-    made_up: float = 0.018
+    made_up: float = 0.0175
     nameless: float = 0.05
     """Of newsletter forms: they ask for an address only."""
     nameless_chat: float = 0.15
@@ -144,14 +146,14 @@ class Hardness:
 
 STANDARD = Hardness()
 EASY = Hardness(
-    typo=0.01, nickname=0.03, swap=0.005, initial=0.005, email_typo=0.008, phone_typo=0.008, new_email=0.02,
-    new_phone=0.01, other_email=0.01, work_email=0.25, variant=0.3, no_phone=0.02, shared_line=0.04, role=0.03,
-    made_up=0.005, nameless=0.01, nameless_chat=0.03,
+    typo=0.01, nickname=0.03, swap=0.005, initial=0.005, email_typo=0.006, phone_typo=0.008, new_email=0.01,
+    new_phone=0.005, new_job=0.01, other_email=0.01, work_email=0.18, variant=0.3, no_phone=0.02, shared_line=0.04,
+    role=0.03, made_up=0.005, nameless=0.01, nameless_chat=0.03,
 )  # fmt: skip
 HARD = Hardness(
-    typo=0.07, nickname=0.35, swap=0.04, initial=0.05, email_typo=0.05, phone_typo=0.05, new_email=0.45,
-    new_phone=0.25, other_email=0.45, variant=0.85, no_phone=0.25, shared_line=0.33, role=0.06, made_up=0.032,
-    nameless=0.2, bare=0.08,
+    typo=0.07, nickname=0.35, swap=0.04, initial=0.05, email_typo=0.05, phone_typo=0.05, new_email=0.16,
+    new_phone=0.05, new_job=0.04, other_email=0.22, work_email=0.55, variant=0.85, no_phone=0.2, shared_line=0.32,
+    role=0.06, made_up=0.031, nameless=0.2, bare=0.08,
 )  # fmt: skip
 NAMELESS = replace(STANDARD, nameless=0.5)
 """Half of the newsletter forms ask for nothing but an address."""
@@ -171,7 +173,7 @@ class Company:
 
 @dataclass(frozen=True)
 class Person:
-    """Who somebody truly is."""
+    """Who somebody truly is, at some time."""
 
     number: int
     first: str
@@ -189,13 +191,6 @@ class Person:
     company: Company | None
     work_email: str
     account: str
-    next_company: Company | None = None
-    """The next job, from the middle of the stream on."""
-    next_work_email: str = ""
-    next_email: str = ""
-    next_mobile: str = ""
-    luck: tuple[float, float] = (1.0, 1.0)
-    """Who has least of it (0 to 1) changes the address, and the number, first."""
     nick: str = ""
     on_family_mailbox: bool = False
 
@@ -229,16 +224,39 @@ def stream(seed: int, *, submissions: int = 10_000, hardness: Hardness = STANDAR
         world.names[country] = Faker(locale)
         world.names[country].seed_instance(f"{seed} {country}")
     _fill(world, round(submissions / _SUBMISSIONS_EACH))
-    return [_submission(world, person, index / submissions) for index, person in enumerate(_visits(world, submissions))]
+    return [_submission(world, person) for person in _visits(world, submissions)]
 
 
-def _visits(world: _World, count: int) -> list[Person]:
-    """Return who comes, in order: everybody once, and the likelier again the more often they come."""
-    visits = list(world.people)
-    while len(visits) < count:
-        visits.append(world.random.choice(visits))
-    world.random.shuffle(visits)
-    return visits
+def _visits(world: _World, count: int) -> Iterator[Person]:
+    """Yield who comes, in order: somebody new, or any of those who have been here, with what is new about them.
+
+    So how often people come is geometric.
+    """
+    random = world.random
+    newcomers = random.sample(world.people, len(world.people))
+    first_visits = {0, *random.sample(range(1, count), len(newcomers) - 1)} if count else set()
+    known: list[Person] = []
+    for index in range(count):
+        if index in first_visits:
+            known.append(newcomers.pop())
+            yield known[-1]
+        else:
+            at = random.randrange(len(known))
+            known[at] = _moved_on(world, known[at])
+            yield known[at]
+
+
+def _moved_on(world: _World, person: Person) -> Person:
+    """Return somebody some time later."""
+    random, hardness = world.random, world.hardness
+    if random.random() < hardness.new_email:
+        person = replace(person, emails=(_unique(world, _private(random, person)), *person.emails))
+    if random.random() < hardness.new_phone:
+        person = replace(person, mobile=_line(random, person.country, mobile=True))
+    if person.company and random.random() < hardness.new_job:
+        company = _employer(world)
+        person = replace(person, company=company, work_email=_unique(world, _at_work(random, person, company)))
+    return person
 
 
 def _fill(world: _World, count: int) -> None:
@@ -339,7 +357,6 @@ def _equipped(world: _World, person: Person) -> Person:
     random = world.random
     count = random.choice((1, 1, 1, 2, 2))
     company = _employer(world) if random.random() < 0.6 else None
-    later = _employer(world) if company and random.random() < 0.12 else None
     recycled = random.random() < _RECYCLED and len(world.people) > 50
     return replace(
         person,
@@ -347,11 +364,6 @@ def _equipped(world: _World, person: Person) -> Person:
         mobile=random.choice(world.people).mobile if recycled else _line(random, person.country, mobile=True),
         company=company,
         work_email=_unique(world, _at_work(random, person, company)) if company else "",
-        next_company=later,
-        next_work_email=_unique(world, _at_work(random, person, later)) if later else "",
-        next_email=_unique(world, _private(random, person)),
-        next_mobile=_line(random, person.country, mobile=True),
-        luck=(random.random(), random.random()),
         account=f"u{random.randrange(10**9)}" if random.random() < 0.12 else "",
         nick=_nick(world, person),
     )
@@ -422,25 +434,15 @@ def _slug(name: str) -> str:
     return "".join(letter for letter in plain.replace("ç", "c") if letter.isascii() and letter.isalpha())
 
 
-def _submission(world: _World, person: Person, at: float) -> Arrival:
-    """Return what a person types at an instant (0 to 1) of the stream."""
+def _submission(world: _World, person: Person) -> Arrival:
+    """Return what a person types."""
     random, hardness = world.random, world.hardness
     if random.random() < hardness.bare:
         fields = _bare(random, person)
     else:
-        fields = dict(_FORMS_OF_CONTACT[_form(random)](world, _by_now(person, hardness, at)))
+        fields = dict(_FORMS_OF_CONTACT[_form(random)](world, person))
     external = person.account if person.account and random.random() < 0.5 else None
     return Arrival(person.number, person.household, {k: v for k, v in fields.items() if v}, external, person.country)
-
-
-def _by_now(person: Person, hardness: Hardness, at: float) -> Person:
-    """Return a person with the job, address and number of an instant."""
-    if person.next_company and at > 0.5:
-        person = replace(person, company=person.next_company, work_email=person.next_work_email)
-    for_email, for_phone = person.luck
-    if for_email < at * hardness.new_email:
-        person = replace(person, emails=(person.next_email, *person.emails))
-    return replace(person, mobile=person.next_mobile) if for_phone < at * hardness.new_phone else person
 
 
 def _form(random: Random) -> int:
