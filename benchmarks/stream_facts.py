@@ -1,13 +1,14 @@
 """How alike our invented stream (`lead_stream`) is to the one that our bars were drawn from.
 
-Of that one nothing is left but what exact rules reach on it, and a few counts. So the same is measured here, on seeds 1
-to 7 of each level, and printed beside it. LeadHub's own decision is never run: a stream that is set after looking at
-its result would be set to please it.
+Of that one nothing is left but what exact rules reach on it, and a few counts. The same is measured here at each level,
+on seeds 1 to 7 or on those given (`./run bench stream_facts 31 32 33`, two at least), and printed beside it. LeadHub's
+own decision is never run: a stream that is set after looking at its result would be set to please it.
 
 `spread` is the standard deviation between seeds, of one stream of 10,000. `off` is how far the other stream lies from
-our mean in such spreads: up to 2 is chance, as it was one stream, too.
+our mean in such spreads: up to 2 may be chance, as it was one stream, too.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -133,10 +134,11 @@ def _compared(there: dict[str, float], here: Sequence[dict[str, float]]) -> dict
 
 def main() -> dict[str, Any]:
     """Print all facts, here and there."""
+    seeds = [int(argument) for argument in sys.argv[1:] if argument.isdigit()] or SEEDS
     results = {}
     with ProcessPoolExecutor(_PROCESSES) as pool:
         for level, hardness in _LEVELS.items():
-            here = list(pool.map(facts, SEEDS, [hardness] * len(SEEDS)))
+            here = list(pool.map(facts, seeds, [hardness] * len(seeds)))
             results[level] = compared = _compared(_there(level), here)
             print(f"{level:<50}{'here':>9}{'spread':>9}{'there':>9}{'off':>7}")
             for fact, (mean, spread, value, off) in compared.items():
