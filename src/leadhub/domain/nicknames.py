@@ -51,6 +51,15 @@ def same_given_name(one: str, other: str) -> bool:
     return not _MEMBERSHIPS.get(one, frozenset()).isdisjoint(_MEMBERSHIPS.get(other, frozenset()))
 
 
+def is_given_name(name: str) -> bool:
+    """Whether a folded name is known to be a given name, so that it is no misspelt other one.
+
+    >>> is_given_name("joan"), is_given_name("jaon")
+    (True, False)
+    """
+    return name in _MEMBERSHIPS
+
+
 def forms_of(name: str) -> frozenset[str]:
     """Return the other forms of a folded given name.
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from leadhub.domain.nicknames import same_given_name
+from leadhub.domain.nicknames import is_given_name, same_given_name
 
 _GIVEN_ALIKE = 0.8
 """Jaro-Winkler similarity from which two given names may be one, misspelt. Below it they contradict."""
@@ -92,10 +92,16 @@ def compare_given(one: str, other: str) -> Likeness:
 
     >>> [compare_given("hans", other).value for other in ("hans", "h", "hans-peter", "johannes", "hens", "maria")]
     ['exact', 'near', 'near', 'near', 'near', 'conflict']
+    >>> [compare_given(one, other).value for one, other in (("john", "joan"), ("andrea", "andreas"), ("paul", "paula"))]
+    ['conflict', 'alike', 'alike']
     """
     if (quick := _at_once(one, other)) is not None:
         return quick
-    if _is_initial(one, other) or same_given_name(one, other) or _shares_a_part(one, other) or _is_slip(one, other):
+    if _is_initial(one, other) or same_given_name(one, other) or _shares_a_part(one, other):
+        return Likeness.NEAR
+    if is_given_name(one) and is_given_name(other):
+        return Likeness.CONFLICT  # John and Joan differ by a letter, and so do a husband and his wife
+    if _is_slip(one, other) and not _has_another_ending(one, other):
         return Likeness.NEAR
     return Likeness.ALIKE if JaroWinkler.similarity(one, other) >= _GIVEN_ALIKE else Likeness.CONFLICT
 
@@ -145,7 +151,13 @@ def _is_initial(one: str, other: str) -> bool:
     if len(one) > _INITIAL and len(other) > _INITIAL:
         return False
     short, long = sorted((one.rstrip("."), other.rstrip(".")), key=len)
-    return len(short) == 1 and long.startswith(short)
+    # Chinese has no initials: a single sign is a whole name there.
+    return len(short) == 1 and long.startswith(short) and short.upper() != short
+
+
+def _has_another_ending(one: str, other: str) -> bool:
+    """The last letter differs, as between a man's and a woman's form of a name: Mario and Maria, Paul and Paula."""
+    return one[:-1] == other[:-1] or one == other[:-1] or one[:-1] == other
 
 
 def _shares_a_part(one: str, other: str) -> bool:
