@@ -93,7 +93,13 @@ def decided(sighting: Sighting, *leads: Known) -> Decision:
             {"email": EMAIL, "phone": MOBILE, "full_name": "John Smith Jr."},
             {"email": "john.smith@gmx.de", "phone": MOBILE, "full_name": "John Smith"},
         ),
+        ({"email": EMAIL, "full_name": "John Smith Jr."}, {"email": EMAIL, "full_name": "John Smith Junior"}),
         ({"full_name": "Ada King", "email": "info@acme.de"}, {"full_name": "Ada King", "email": "info@acme.de"}),
+        ({"email": "info@acme.de"}, {"email": "info@acme.de"}),
+        (
+            {"full_name": "Ada King", "company": "Acme", "phone": MOBILE},
+            {"first_name": "Ada", "company": "Acme", "email": "aking@gmx.de"},
+        ),
         ({"email": EMAIL}, {"email": hashed(EMAIL)}),
         ({"email": hashed(EMAIL)}, {"email": EMAIL}),
         ({"email": "Ada.King+news@gmail.com"}, {"email": hashed("ada.king+news@gmail.com")}),
@@ -125,6 +131,20 @@ def test_one_person_is_recognised(stored: dict[str, str], arriving: dict[str, st
             {"full_name": "Anna Berg", "email": "anna@gmx.de", "company": "Southwind"},
         ),
         ({"phone": LANDLINE, "full_name": "Anna Berg"}, {"phone": LANDLINE}),
+        (
+            {"phone": LANDLINE, "email": "hans.kohl@gmx.de", "full_name": "Hans Kohl"},
+            {"phone": LANDLINE, "full_name": "Hans Kohl Jr."},
+        ),
+        (
+            {"company": "Smith Plumbing", "email": EMAIL, "full_name": "John Smith"},
+            {"company": "Smith Plumbing", "email": "jr@gmx.de", "full_name": "John Smith Jr."},
+        ),
+        ({"email": EMAIL, "full_name": "John Smith"}, {"email": EMAIL, "full_name": "Joan Smith"}),
+        (
+            {"phone": LANDLINE, "email": EMAIL, "full_name": "Andreas Müller"},
+            {"phone": LANDLINE, "email": "am@gmx.de", "full_name": "Andrea Müller"},
+        ),
+        ({"company": "Acme", "email": EMAIL, "full_name": "王伟"}, {"company": "Acme", "full_name": "王伟明"}),
         ({"email": "info@acme.de", "full_name": "Anna Berg"}, {"email": "info@acme.de"}),
         ({"full_name": "Anna Berg", "email": "anna@acme.de"}, {"full_name": "Anna Berg", "email": "anna@other.de"}),
         ({"full_name": "Anna Berg"}, {"full_name": "Anna Berg"}),
@@ -155,6 +175,37 @@ def test_the_majority_of_first_names_counts_against_somebody_new() -> None:
 
     assert found(seen(email=EMAIL, first_name="Ada"), lead(1, *ada, odd)) == 1
     assert found(seen(email=EMAIL, first_name="Wilhelm"), lead(1, *ada, odd)) is None
+
+
+def test_an_initial_counts_neither_for_nor_against_two_names() -> None:
+    john, jane = seen(email=EMAIL, full_name="John Smith"), seen(email=EMAIL, full_name="Jane Smith")
+    initial = seen(email=EMAIL, full_name="J. Smith")
+
+    decision = decided(jane, lead(1, john, initial, shared=True), lead(2, jane, shared=True))
+
+    assert (decision.lead_id, decision.ties) == (LeadId(UUID(int=2)), ())
+
+
+def test_a_short_form_of_two_names_ties_neither_to_the_other() -> None:
+    samuel, samantha = seen(email=EMAIL, full_name="Samuel Meyer"), seen(phone=MOBILE, full_name="Samantha Meyer")
+    arriving = seen(email=EMAIL, phone=MOBILE, full_name="Sam Meyer")
+
+    assert decided(arriving, lead(1, samuel), lead(2, samantha)).ties == ()
+
+
+def test_whoever_moved_married_and_changed_jobs_is_asked_about() -> None:
+    before = {"street": "Ring 5", "postal_code": "10115", "city": "Berlin", "company": "Acme", "phone": MOBILE}
+    after = {"street": "Alster 1", "postal_code": "20095", "city": "Hamburg", "company": "Bolt", "phone": LANDLINE}
+    ada = lead(1, seen(email=EMAIL, full_name="Ada King", country="DE", **before))
+
+    assert decided(seen(email=EMAIL, full_name="Ada Lovelace", country="DE", **after), ada).answer == "review"
+
+
+def test_a_number_that_a_regular_gave_long_ago_is_still_theirs() -> None:
+    numbers = [f"+4915123456{number}" for number in range(100, 130)]
+    regular = lead(1, *(seen(email=EMAIL, full_name="Ada King", phone=number) for number in numbers))
+
+    assert found(seen(full_name="Ada King", phone=numbers[25]), regular) == 1
 
 
 def test_the_senders_own_id_beats_a_contradicting_name() -> None:

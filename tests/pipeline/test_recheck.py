@@ -70,7 +70,7 @@ async def test_two_leads_of_one_person_become_one(resources: Resources, playbook
 
     assert await living(sql) == 1
     [merge] = await sql("SELECT rule, actor FROM merge")
-    assert merge == {"rule": "same name and e-mail but for a slip", "actor": "leadhub"}
+    assert merge == {"rule": "same first name and e-mail but for a slip", "actor": "leadhub"}
     assert await recheck_due(work, playbook) == 0
 
 

@@ -77,7 +77,7 @@ async def test_what_was_missed_is_merged_and_a_doubt_is_asked_once(
     assert (again.leads, again.merged, again.doubts, again.asked) == (3, 0, 0, ())
     assert await living(sql) == 3
     [merge] = await sql("SELECT rule, because, actor FROM merge")
-    assert merge["rule"] == "same name and e-mail but for a slip"
+    assert merge["rule"] == "same first name and e-mail but for a slip"
     assert merge["because"].startswith("found by a scan: ")
     assert merge["actor"] == "leadhub"
     [review] = await sql("SELECT match ->> 'weights' AS weights FROM match_review WHERE answer IS NULL")

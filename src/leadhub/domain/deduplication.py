@@ -14,19 +14,24 @@ is added, as the table in `matching.weights` says:
 
 Bits alone never join two leads: many small agreements may be chance. All three of these must hold:
 
-    1. proof         one hard agreement: the same mailbox, the same phone, the same address under the same name, …
-    2. no objection  another first name, another generation; or more addresses or phones than one person has
+    1. proof         one hard agreement: the same mailbox, the same phone, the same home under the same name, …
+    2. no objection  a first name that no slip and no short form explains, another generation, too many addresses
     3. enough bits   the sum reaches `same_from`
 
     all three                                                 → same
-    the sum misses `ask_from`, or an objection and no proof   → new
+    an objection and no proof                                 → new
+    neither proof nor objection, or proof and objection,
+    and the sum misses `ask_from`                             → new
     anything between                                          → review: somebody new for now; nothing waits
 
-A sender's own id stands above all that: the same id is the same person, two ids from one sender are two people.
+So a name alone is a question at most; and none if several leads have it, since it picks none of them.
+
+Two things stand above all that. A sender's own id decides alone: the same id is the same person, two ids from one
+sender are two people. And who gives no name, from a mailbox that several use, is the one of it who gives no name.
 
 A key is *shared* from the moment when it stands at two leads (a family's mailbox, a switchboard, a number that was
-given to somebody else), and stays so. From then on it proves something only together with the name: the whole one, or
-the first name if it is a mailbox.
+given to somebody else), and stays so; a company's own (info@, a number with an extension) is so from the start. A
+shared key proves something only together with the name: the first name for a family's mailbox, else the whole one.
 
 If a submission proves to be several leads at once, these are one person and become one lead, unless they contradict
 each other: then the likeliest one gets it, and a person is asked about the other. A person is also asked if it is one
@@ -42,10 +47,11 @@ from typing import Any
 
 from leadhub.domain.ids import LeadId
 from leadhub.domain.matching.evidence import Evidence, among_namesakes, compare, knows_hashed
-from leadhub.domain.matching.names import Likeness, Name, compare_names
+from leadhub.domain.matching.names import Likeness, Name, compare_names, is_initial
 from leadhub.domain.matching.profile import Profile
 from leadhub.domain.matching.sighting import Key, Sighting
 from leadhub.domain.matching.weights import SHIPPED, Weights
+from leadhub.domain.nicknames import is_short_form
 from leadhub.domain.normalisation import PhoneKind
 
 __all__ = ["Decision", "Key", "Known", "Match", "Scale", "Sighting", "decide", "examine", "questions", "why_apart"]
@@ -56,8 +62,6 @@ comes in by itself is not counted: a regular may write a hundred times."""
 MOST_KEYS_OF_A_KIND = 5
 """No automatic merge makes a lead of more own mailboxes or phones, nor does a submission, unless it comes from the
 lead's own mailbox under its whole name. Source: the default limits of Segment's identity resolution."""
-_WHOLE = 3
-"""Letters of a first name that is no initial. A shorter whole one (Jo, Li) is taken for an initial: the safe side."""
 
 SAID_APART = "they were said to be different people"
 _FIRST_NAMES = "the first names contradict each other"
@@ -112,7 +116,7 @@ class Match:
         """The verdict and its reasons in one line."""
         bits = f"{self.evidence.bits:+g} bits"
         if self.objection:
-            return f"{self.proof or 'no hard agreement'}, but {self.objection} ({bits})"
+            return f"{self.proof}, but {self.objection} ({bits})" if self.proof else f"{self.objection} ({bits})"
         return f"{self.proof or 'no hard agreement'} ({bits})"
 
     @property
@@ -180,7 +184,7 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
     >>> decide(seen("charles"), [ada]).question.because
     'same e-mail, but the first names contradict each other (+4 bits)'
     """
-    # Stored as shared; and the mailbox of which only a hash tells that two leads have it, which is still to be marked.
+    # Some are marked as shared; a mailbox that one lead knows only by its hash is shared, too, and still to be marked.
     marked = {key for key, is_shared in sighting.keys.items() if is_shared}
     marked |= {key for lead in known for key, is_shared in lead.keys.items() if is_shared}
     shared = marked | _hashed_at_several(sighting, known)
@@ -224,7 +228,7 @@ def questions(matches: Sequence[Match], scale: Scale) -> list[Match]:
     namesakes = sum(match.evidence.says_name for match in matches) if asked else 0
     if namesakes > 1:
         asked = [replace(match, evidence=among_namesakes(match.evidence, namesakes)) for match in asked]
-        asked = [match for match in asked if match.evidence.bits >= scale.weights.ask_from]
+        asked = [match for match in asked if _is_open(match.proof, match.objection, match.evidence.bits, scale)]
     return sorted(asked, key=lambda match: -match.evidence.bits)
 
 
@@ -243,22 +247,40 @@ def examine(sighting: Sighting, lead: Known, shared: Collection[Key], scale: Sca
         return Match(lead.lead_id, evidence, proof, "the sender has another id for that person")
     if any(key.is_external and key in lead.keys for key in sighting.keys):
         return Match(lead.lead_id, evidence, _EXTERNAL, is_same=True)
+    if _are_nameless(sighting, lead.profile) and evidence.level["e-mail"] in {"several", "role"}:
+        return Match(lead.lead_id, evidence, "same shared e-mail, and no name on either side", is_same=True)
     objection = _objection(sighting, lead.profile, evidence)
     bits = evidence.bits
     is_same = proof is not None and objection is None and bits >= scale.weights.same_from
-    is_question = not is_same and bits >= scale.weights.ask_from and (objection is None or proof is not None)
+    is_question = not is_same and _is_open(proof, objection, bits, scale)
     return Match(lead.lead_id, evidence, proof, objection, is_same=is_same, is_question=is_question)
 
 
+def _is_open(proof: str | None, objection: str | None, bits: float, scale: Scale) -> bool:
+    """Whether what is not the same for certain is worth asking.
+
+    What is proven, with nothing against it but bits, is so whatever the sum: she moved, married and changed her job.
+    """
+    if proof is not None and objection is None:
+        return True
+    return bits >= scale.weights.ask_from and (proof is not None or objection is None)
+
+
 def _proof(sighting: Sighting, evidence: Evidence) -> str | None:
-    """Return the strongest hard agreement, or None. What the levels mean, `weights.SHIPPED` says."""
+    """Return the strongest hard agreement, or None.
+
+    The levels are words of `weights.SHIPPED`: a mailbox or phone of one lead alone is `equal`, one that several people
+    use is `several` or (info@) `role`, one with a typing error is a `slip`. `says_name`: both have one whole name.
+    """
     email, phone, names_agree = evidence.level["e-mail"], evidence.level["phone"], evidence.says_name
     if email == "equal":
         return "same e-mail"
     if phone == "equal" and (names_agree or not _is_vague(sighting, evidence)):
         return "same phone"
     if email in {"several", "slip"} and evidence.name.first.agrees and evidence.name.last is not Likeness.CONFLICT:
-        return "same shared e-mail and name" if email == "several" else "same name and e-mail but for a slip"
+        return (
+            "same first name and shared e-mail" if email == "several" else "same first name and e-mail but for a slip"
+        )
     if not names_agree:
         return None
     proofs = (
@@ -284,7 +306,7 @@ def _is_vague(sighting: Sighting, evidence: Evidence) -> bool:
 
 
 def _is_at_home(evidence: Evidence) -> bool:
-    """The same street and house, in what may be the same town; and not two of one name there, each with all their own.
+    """The same street and house, in what may be the same town, unless both mailbox and phone are others.
 
     Children are named after parents; most leave the Jr. out.
     """
@@ -311,13 +333,14 @@ def _objection(sighting: Sighting, profile: Profile, evidence: Evidence) -> str 
         return _GENERATIONS
     if _may_be_the_other_generation(sighting, profile.names, evidence):
         return _ONE_SAYS_GENERATION
-    is_known = evidence.level["e-mail"] in {"equal", "several"}  # be it only by its SHA-256
-    mailboxes = [sighting.email] if sighting.has_own_mailbox and not is_known else []
-    is_regular = evidence.level["e-mail"] == "equal" and evidence.name.agree  # with a phone of somebody's once more
-    phones = () if is_regular else sighting.phones
-    for known, said in ((profile.own_mailboxes, mailboxes), (profile.phones, phones)):
-        if len({*known, *said}) > max(MOST_KEYS_OF_A_KIND, len(known)):  # nothing new is no objection
-            return f"it has {MOST_KEYS_OF_A_KIND} addresses or phones already"
+    # A mailbox may be known by its SHA-256 only, and a profile does not keep every phone of a regular.
+    email, phone = evidence.level["e-mail"], evidence.level["phone"]
+    is_new_mailbox = sighting.has_own_mailbox and email not in {"equal", "several"}
+    is_regular = email == "equal" and evidence.name.agree
+    is_new_phone = bool(sighting.phones) and phone not in {"equal", "several"} and not is_regular
+    for is_new, known in ((is_new_mailbox, profile.own_mailboxes), (is_new_phone, profile.phones)):
+        if is_new and len(known) >= MOST_KEYS_OF_A_KIND:
+            return f"it would have more than {MOST_KEYS_OF_A_KIND} addresses or phones"
     return None
 
 
@@ -327,8 +350,8 @@ def why_apart(joined: Sequence[Known], other: Known, *, one_name: bool = False) 
     Args:
         joined: leads that are one already, one at least.
         other: the lead.
-        one_name: the submission says a whole first name that agrees with each lead's, so theirs are forms of it however
-            much they differ: Drew and Ancdrew, if it says Andrew.
+        one_name: the submission says a first name in full that agrees with each lead's: theirs are taken to be forms or
+            misspellings of it, however much they differ (Drew and Anrdew, if it says Andrew).
     """
     a, b = joined[0].profile, other.profile
     if len(joined) > 1:
@@ -351,16 +374,20 @@ def why_apart(joined: Sequence[Known], other: Known, *, one_name: bool = False) 
 
 
 def _says_first_name(sighting: Sighting, match: Match) -> bool:
-    """Whether a submission says a whole first name, and it is the lead's: an initial agrees with too many."""
-    return len(sighting.name.first) >= _WHOLE and match.evidence.name.first.agrees
+    """Whether a submission says a lead's first name in full: A. and Sam agree with too many."""
+    first = sighting.name.first
+    return match.evidence.name.first.agrees and not is_initial(first) and not is_short_form(first)
 
 
 def _contradict(names: Mapping[Name, int], others: Mapping[Name, int]) -> bool:
-    """Whether most first names of one conflict with those of the other; last names change, so they never do."""
-    known = {other: times for other, times in others.items() if other.first}
+    """Whether most first names of one conflict with those of the other; last names change, so they never do.
+
+    Initials have no vote: J. agrees with John as well as with Jane.
+    """
+    known = {other: times for other, times in others.items() if other.first and not is_initial(other.first)}
     against = said = 0
     for name, times in names.items():
-        if name.first:
+        if name.first and not is_initial(name.first):
             said += times * sum(known.values())
             against += times * sum(
                 often for other, often in known.items() if compare_names(name, other).first is Likeness.CONFLICT
@@ -382,13 +409,19 @@ def _one_says_generation(some: Collection[Name], others: Collection[Name]) -> bo
 def _may_be_the_other_generation(sighting: Sighting, names: Collection[Name], evidence: Evidence) -> bool:
     """Whether they may be father and son, who share a name and a home: one says so, the other does not.
 
-    What tells them apart is a mailbox with nothing against it, or a mobile phone.
+    What tells them apart is a mailbox with nothing against it, a mobile phone, or a company that is not the family's.
     """
-    if not _one_says_generation([sighting.name], names) or _is_at_work(evidence):
+    if not _one_says_generation([sighting.name], names):
         return False
     email, phone = evidence.level["e-mail"], evidence.level["phone"]
-    is_own_phone = phone == "equal" and (not email or sighting.phone_kind is PhoneKind.MOBILE)
-    return not is_own_phone and not (email == "equal" and phone != "differs")
+    is_own_phone = phone == "equal" and sighting.phone_kind is PhoneKind.MOBILE
+    is_own_mailbox = email == "equal" and phone != "differs"
+    is_family_firm = any(sighting.name.last in company.split() for company in sighting.companies)
+    return not (is_own_phone or is_own_mailbox or (_is_at_work(evidence) and not is_family_firm))
+
+
+def _are_nameless(sighting: Sighting, profile: Profile) -> bool:
+    return not (profile.names or sighting.name.first or sighting.name.last)
 
 
 def _ids_differ(keys: Collection[Key], profile: Profile) -> bool:
@@ -409,7 +442,7 @@ def _hashed_at_several(sighting: Sighting, known: Sequence[Known]) -> set[Key]:
 def _taken(
     sighting: Sighting, known: Sequence[Known], marked: Collection[Key], *, joined: Collection[LeadId]
 ) -> tuple[Key, ...]:
-    """Return the keys, none of those marked as shared, that it will hold together with a lead that it is none of."""
+    """Return the keys that a lead other than its own holds, too, and that are not marked as shared yet."""
     others = [lead for lead in known if lead.lead_id not in joined]
     return tuple(
         key

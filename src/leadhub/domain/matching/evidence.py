@@ -44,8 +44,9 @@ class Evidence:
 
     @property
     def says_name(self) -> bool:
-        """Whether both have one whole name, be it that the address of one says it."""
-        return self.name.agree or self.level["e-mail"] == "spelt"
+        """Whether both have one whole name, be it that the address of one says it, or all of it but the first name."""
+        email = self.level["e-mail"]
+        return self.name.agree or email == "spelt" or (email == "initial" and self.name.first.agrees)
 
     @property
     def bits(self) -> float:
@@ -150,7 +151,7 @@ def _at_most(line: Weight, bits: float, why: str) -> Weight:
 
 def among_namesakes(evidence: Evidence, namesakes: int) -> Evidence:
     """Return what a comparison is worth if so many leads have the name: it picks one among all, but not among them."""
-    lines = (line for line in evidence.lines if line.compares in _NAME or line.level == "spelt")
+    lines = (line for line in evidence.lines if line.compares in _NAME or line.level in _SPELT)
     worth, most = sum(line.bits for line in lines), round(-evidence.start - log2(namesakes), 1)
     if not evidence.says_name or worth <= most:
         return evidence
@@ -159,6 +160,8 @@ def among_namesakes(evidence: Evidence, namesakes: int) -> Evidence:
 
 
 _NAME = frozenset({"first name", "last name"})
+_SPELT = frozenset({"spelt", "initial"})
+"""Levels of an e-mail that say a name."""
 _NOTHING = NameLikeness(Likeness.UNKNOWN, Likeness.UNKNOWN)
 
 

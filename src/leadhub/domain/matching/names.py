@@ -151,8 +151,17 @@ def _is_initial(one: str, other: str) -> bool:
     if len(one) > _INITIAL and len(other) > _INITIAL:
         return False
     short, long = sorted((one.rstrip("."), other.rstrip(".")), key=len)
-    # Chinese has no initials: a single sign is a whole name there.
-    return len(short) == 1 and long.startswith(short) and short.upper() != short
+    return is_initial(short) and long.startswith(short)
+
+
+def is_initial(name: str) -> bool:
+    """Whether a name is one letter, with or without a dot. Chinese has no initials: a single sign is a whole name.
+
+    >>> [is_initial(name) for name in ("a", "a.", "jo", "伟", "")]
+    [True, True, False, False, False]
+    """
+    letter = name.rstrip(".")
+    return len(letter) == 1 and letter.upper() != letter
 
 
 def _has_another_ending(one: str, other: str) -> bool:

@@ -139,4 +139,5 @@ def _folded(values: Mapping[str, object], name: str) -> str:
 
 
 def _generation(suffix: str | None) -> str:
-    return fold(suffix).rstrip(".") if suffix else ""
+    folded = fold(suffix).rstrip(".") if suffix else ""
+    return {"junior": "jr", "senior": "sr"}.get(folded, folded)
