@@ -186,6 +186,22 @@ def test_an_initial_counts_neither_for_nor_against_two_names() -> None:
     assert (decision.lead_id, decision.ties) == (LeadId(UUID(int=2)), ())
 
 
+def test_a_first_name_that_two_of_a_family_have_picks_neither() -> None:
+    smith, stone = seen(email=EMAIL, full_name="John Smith"), seen(email=EMAIL, full_name="John Stone")
+    both = lead(1, smith, shared=True), lead(2, stone, shared=True)
+
+    assert decided(seen(email=EMAIL, first_name="John"), *both).answer == "review"
+    assert found(seen(email=EMAIL, full_name="John Stone"), *both) == 2
+
+
+def test_two_spellings_of_a_name_do_not_outvote_it() -> None:
+    david = [seen(email=EMAIL, phone=MOBILE, full_name=name) for name in ("Dvid Stone", "Dhvid Stone", "David Stone")]
+    sam = [seen(email=EMAIL, full_name=name) for name in ("Samantha Stone", "Samantha Stone", "Sam Stone")]
+
+    assert found(seen(email=EMAIL, full_name="Dave Stone"), lead(1, *david)) == 1
+    assert found(seen(email=EMAIL, full_name="Samuel Stone"), lead(1, *sam)) is None
+
+
 def test_a_short_form_of_two_names_ties_neither_to_the_other() -> None:
     samuel, samantha = seen(email=EMAIL, full_name="Samuel Meyer"), seen(phone=MOBILE, full_name="Samantha Meyer")
     arriving = seen(email=EMAIL, phone=MOBILE, full_name="Sam Meyer")

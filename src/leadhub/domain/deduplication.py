@@ -68,6 +68,7 @@ _FIRST_NAMES = "the first names contradict each other"
 _GENERATIONS = "the generations differ"
 _ONE_SAYS_GENERATION = "only one of them says the generation, and what they share may be the family's"
 _EXTERNAL = "same external id"
+_FIRST_NAME = "same first name and shared e-mail"
 _MAY_BE_ONE = frozenset({"equal", "near", "alike", "swapped"})
 """Levels of a street, postcode or town that spelling alone may account for."""
 
@@ -193,6 +194,9 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
     leads = {lead.lead_id: lead for lead in known}
 
     same = [match for match in matches if match.is_same]
+    if sum(map(_is_by_first_name, same)) > 1:  # it picks neither of two
+        matches = [replace(one, is_same=False, is_question=True) if _is_by_first_name(one) else one for one in matches]
+        same = [match for match in matches if match.is_same]
     if not same:
         question = next(iter(questions(matches, scale)), None)
         taken = _taken(sighting, known, marked, joined=())
@@ -278,9 +282,7 @@ def _proof(sighting: Sighting, evidence: Evidence) -> str | None:
     if phone == "equal" and (names_agree or not _is_vague(sighting, evidence)):
         return "same phone"
     if email in {"several", "slip"} and evidence.name.first.agrees and evidence.name.last is not Likeness.CONFLICT:
-        return (
-            "same first name and shared e-mail" if email == "several" else "same first name and e-mail but for a slip"
-        )
+        return _FIRST_NAME if email == "several" else "same first name and e-mail but for a slip"
     if not names_agree:
         return None
     proofs = (
@@ -373,6 +375,11 @@ def why_apart(joined: Sequence[Known], other: Known, *, one_name: bool = False) 
     return next((reason for holds, reason in reasons if holds), None)
 
 
+def _is_by_first_name(match: Match) -> bool:
+    """Whether nothing but a first name picked one of those who share a mailbox."""
+    return match.is_same and match.proof == _FIRST_NAME and match.evidence.name.last is Likeness.UNKNOWN
+
+
 def _says_first_name(sighting: Sighting, match: Match) -> bool:
     """Whether a submission says a lead's first name in full: A. and Sam agree with too many."""
     first = sighting.name.first
@@ -382,16 +389,21 @@ def _says_first_name(sighting: Sighting, match: Match) -> bool:
 def _contradict(names: Mapping[Name, int], others: Mapping[Name, int]) -> bool:
     """Whether most first names of one conflict with those of the other; last names change, so they never do.
 
-    Initials have no vote: J. agrees with John as well as with Jane.
+    Initials have no vote: J. agrees with John as well as with Jane. What is a form of a name that agrees does not
+    conflict: Dvid is no other name than Dave, if David is there, too.
     """
-    known = {other: times for other, times in others.items() if other.first and not is_initial(other.first)}
+    known = {other: often for other, often in others.items() if other.first and not is_initial(other.first)}
     against = said = 0
     for name, times in names.items():
-        if name.first and not is_initial(name.first):
-            said += times * sum(known.values())
-            against += times * sum(
-                often for other, often in known.items() if compare_names(name, other).first is Likeness.CONFLICT
-            )
+        if not name.first or is_initial(name.first):
+            continue
+        agree = [one for one in known if not is_short_form(one.first) and compare_names(name, one).first.agrees]
+        for other, often in known.items():
+            said += times * often
+            if compare_names(name, other).first is Likeness.CONFLICT and not any(
+                compare_names(one, other).first.agrees for one in agree
+            ):
+                against += times * often
     return 2 * against > said
 
 
