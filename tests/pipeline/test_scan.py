@@ -84,6 +84,19 @@ async def test_what_was_missed_is_merged_and_a_doubt_is_asked_once(
     assert review == {"weights": "1"}
 
 
+async def test_a_first_name_of_a_shared_mailbox_is_asked_about_and_never_merged(
+    work: Processing, playbook: CompiledPlaybook, sql: Sql
+) -> None:
+    johns = [{"email": "family@smith.example", "full_name": f"John {last}"} for last in ("Smith", "Stone")]
+    jane = {"email": "family@smith.example", "full_name": "Jane Smith"}
+    await missed(work, playbook, sql, jane, *johns, {"email": "family@smith.example", "first_name": "John"})
+    before = await living(sql)
+
+    done = await scan(work, playbook)
+
+    assert (before, done.merged) == (await living(sql), 0)
+
+
 async def test_a_dry_run_counts_and_writes_nothing(work: Processing, playbook: CompiledPlaybook, sql: Sql) -> None:
     await missed(work, playbook, sql, ADA, SLIPPED, NAMESAKE)
     await sql("INSERT INTO block_key (key, lead_id) SELECT 7, id FROM lead")

@@ -54,7 +54,10 @@ from leadhub.domain.matching.weights import SHIPPED, Weights
 from leadhub.domain.nicknames import is_short_form
 from leadhub.domain.normalisation import PhoneKind
 
-__all__ = ["Decision", "Key", "Known", "Match", "Scale", "Sighting", "decide", "examine", "questions", "why_apart"]
+__all__ = [
+    "Decision", "Key", "Known", "Match", "Scale", "Sighting", "decide", "examine", "is_by_first_name", "questions",
+    "why_apart",
+]  # fmt: skip
 
 MOST_SUBMISSIONS = 25
 """No automatic merge makes a lead of more submissions than this: past it, something is shared that should not be. What
@@ -194,8 +197,8 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
     leads = {lead.lead_id: lead for lead in known}
 
     same = [match for match in matches if match.is_same]
-    if sum(map(_is_by_first_name, same)) > 1:  # it picks neither of two
-        matches = [replace(one, is_same=False, is_question=True) if _is_by_first_name(one) else one for one in matches]
+    if sum(map(is_by_first_name, same)) > 1:  # it picks neither of two
+        matches = [replace(one, is_same=False, is_question=True) if is_by_first_name(one) else one for one in matches]
         same = [match for match in matches if match.is_same]
     if not same:
         question = next(iter(questions(matches, scale)), None)
@@ -374,7 +377,7 @@ def why_apart(joined: Sequence[Known], other: Known, *, one_name: bool = False) 
     return next((reason for holds, reason in reasons if holds), None)
 
 
-def _is_by_first_name(match: Match) -> bool:
+def is_by_first_name(match: Match) -> bool:
     """Whether nothing but a first name picked one of those who share a mailbox."""
     return match.is_same and match.proof == _FIRST_NAME and match.evidence.name.last is Likeness.UNKNOWN
 

@@ -7,7 +7,7 @@ submissions said is read anew with today's normaliser, so that what it has learn
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from leadhub.domain.deduplication import Key, Known, Match, Scale, examine, why_apart
+from leadhub.domain.deduplication import Key, Known, Match, Scale, examine, is_by_first_name, why_apart
 from leadhub.domain.ids import LeadId
 from leadhub.domain.lead import Arrived
 from leadhub.domain.matching import profile
@@ -37,8 +37,8 @@ class Judged:
 
     @property
     def answer(self) -> str:
-        """same, review or new."""
-        if self.match.is_same and self.objection is None:
+        """same, review or new. A pair does not show who else has the first name, so that alone is asked about."""
+        if self.match.is_same and self.objection is None and not is_by_first_name(self.match):
             return "same"
         return "review" if self.match.is_same or self.match.is_question else "new"
 
