@@ -6,7 +6,7 @@ odds. It starts below zero, since among 8,000 leads (2 to the 13) one is the per
 is added, as the table in `matching.weights` says:
 
     -13  to begin with
-    +23  the same mailbox
+    +23  the same mailbox: 10, and the 13 that it takes to pick one lead
      +8  the same first name
      -3  other phone numbers
     ───
@@ -22,23 +22,26 @@ Bits alone never join two leads: many small agreements may be chance. All three 
     an objection and no proof                                 → new
     neither proof nor objection, or proof and objection,
     and the sum misses `ask_from`                             → new
-    anything between                                          → review: somebody new for now; nothing waits
+    all else                                                  → review: stored as somebody new until a person answers
 
-So a name alone is a question at most; and none if several leads have it, since it picks none of them.
+So a name alone is a question at most, and the less likely one, the more leads have the name (see `questions`).
 
 Two things stand above all that. A sender's own id decides alone: the same id is the same person, two ids from one
-sender are two people. And who gives no name, from a mailbox that several use, is the one of it who gives no name.
+sender are two people. And who gives no name, from a mailbox that several use, is taken for its nameless lead.
 
 A key is *shared* from the moment when it stands at two leads (a family's mailbox, a switchboard, a number that was
 given to somebody else), and stays so; a company's own (info@, a number with an extension) is so from the start. A
-shared key proves something only together with the name: the first name for a family's mailbox, else the whole one.
+shared key proves something only together with the name: for a family's mailbox the first name, if no other last name is
+said, else the whole one.
 
 If a submission proves to be several leads at once, these are one person and become one lead, unless they contradict
 each other: then the likeliest one gets it, and a person is asked about the other. A person is also asked if it is one
-lead for certain and perhaps another one. So any answer may come with one question, and none with more.
+lead for certain and perhaps another one that does not contradict it. So any answer may come with one question, and none
+with more.
 
-To compare one more thing: a level in `matching.evidence`, its rows in `matching.weights`, and, if it is to prove
-something, a line in `_proof`.
+To compare one more thing: a level in `matching.evidence` and its rows in `matching.weights`; if it is to prove
+something, a line in `_proof` (above its `if not names_agree` what proves alone, below it what needs the name); if it is
+to find leads, too, a key in `matching.sighting`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -63,7 +66,7 @@ MOST_SUBMISSIONS = 25
 """No automatic merge makes a lead of more submissions than this: past it, something is shared that should not be. What
 comes in by itself is not counted: a regular may write a hundred times."""
 MOST_KEYS_OF_A_KIND = 5
-"""No automatic merge makes a lead of more own mailboxes or phones, nor does a submission, unless it comes from the
+"""No automatic merge makes a lead of more own mailboxes or phones, nor does a submission, but for a new phone from the
 lead's own mailbox under its whole name. Source: the default limits of Segment's identity resolution."""
 
 SAID_APART = "they were said to be different people"
@@ -188,9 +191,9 @@ def decide(sighting: Sighting, known: Sequence[Known], scale: Scale = STANDARD) 
     >>> decide(seen("charles"), [ada]).question.because
     'same e-mail, but the first names contradict each other (+4 bits)'
     """
-    # Some are marked as shared; a mailbox that one lead knows only by its hash is shared, too, and still to be marked.
     marked = {key for key, is_shared in sighting.keys.items() if is_shared}
     marked |= {key for lead in known for key, is_shared in lead.keys.items() if is_shared}
+    # Of a mailbox that one of two leads knows only by its hash no mark tells yet that it is shared.
     shared = marked | _hashed_at_several(sighting, known)
     matches = [examine(sighting, lead, shared, scale) for lead in known]
     matches.sort(key=lambda match: (match.proof != _EXTERNAL, -match.evidence.bits, match.lead_id))
@@ -266,7 +269,7 @@ def examine(sighting: Sighting, lead: Known, shared: Collection[Key], scale: Sca
 def _is_open(proof: str | None, objection: str | None, bits: float, scale: Scale) -> bool:
     """Whether what is not the same for certain is worth asking.
 
-    What is proven, with nothing against it but bits, is so whatever the sum: she moved, married and changed her job.
+    What is proven, with nothing against it but bits, is asked about whatever the sum: she moved, married, changed jobs.
     """
     if proof is not None and objection is None:
         return True
@@ -277,7 +280,8 @@ def _proof(sighting: Sighting, evidence: Evidence) -> str | None:
     """Return the strongest hard agreement, or None.
 
     The levels are words of `weights.SHIPPED`: a mailbox or phone of one lead alone is `equal`, one that several people
-    use is `several` or (info@) `role`, one with a typing error is a `slip`. `says_name`: both have one whole name.
+    use is `several` or (info@) `role`, one with a typing error is a `slip`. `says_name`: both have one whole name, or
+    the address of one spells the other's.
     """
     email, phone, names_agree = evidence.level["e-mail"], evidence.level["phone"], evidence.says_name
     if email == "equal":
@@ -354,8 +358,8 @@ def why_apart(joined: Sequence[Known], other: Known, *, one_name: bool = False) 
     Args:
         joined: leads that are one already, one at least.
         other: the lead.
-        one_name: the submission says a first name in full that agrees with each lead's: theirs are taken to be forms or
-            misspellings of it, however much they differ (Drew and Anrdew, if it says Andrew).
+        one_name: the submission says the first name of every lead in question in full, so their names are taken to be
+            forms or misspellings of it, however much they differ (Drew and Anrdew, if it says Andrew).
     """
     a, b = joined[0].profile, other.profile
     if len(joined) > 1:
