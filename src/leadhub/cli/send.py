@@ -91,7 +91,8 @@ async def _send(
 
 
 async def _post_all(target: Target, count: int, rate: float | None, *, quiet: bool) -> _Tally:
-    tally, run, began = _Tally(), f"s{secrets.token_hex(3)}", time.monotonic()
+    # Long, so that the companies and addresses of two runs are not each other's misspelling.
+    tally, run, began = _Tally(), f"s{secrets.token_hex(8)}", time.monotonic()
     slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
     async with httpx2.AsyncClient(timeout=30, trust_env=False) as client, _progress(count, quiet=quiet) as advance:
 
